@@ -1,0 +1,47 @@
+"""What is decided before any test runs: markers that make sense, what was collected, what is left out. Runs in the pytest process."""
+
+import pytest
+
+from pytest_cowmem.app import App
+from pytest_cowmem.errors import UsageError
+from pytest_cowmem.session import Session, app_of, budget_of
+
+
+def is_measured(item: pytest.Item) -> bool:
+    """Whether a test uses the worker."""
+    return "cow_worker" in getattr(item, "fixturenames", ())
+
+
+def check_markers(items: list[pytest.Item]) -> None:
+    """pytest.UsageError for the first marker that cannot be meant."""
+    for item in items:
+        try:
+            budget_of(item)
+            app_of(item, App("placeholder:app"))
+        except UsageError as error:
+            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+
+
+def note_collected(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep which measured tests each file has, and which files were not collected whole: entries of the others' lost tests are stale."""
+    for item in items:
+        state.collected.setdefault(item.nodeid.partition("::")[0], []).extend([item.nodeid] if is_measured(item) else [])
+    state.whole = not any("::" in argument for argument in config.args)
+
+
+def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests that measure nothing."""
+    others = [item for item in items if not is_measured(item)]
+    if others:
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if is_measured(item)]
+
+
+def refuse_unmeasured_budget(item: pytest.Item) -> None:
+    """A budget nobody measures must not look kept."""
+    if item.get_closest_marker("mem_budget") and not is_measured(item):
+        pytest.fail(
+            "mem_budget holds what a forked worker costs, and this test forks none: "
+            "let it use the cow_worker fixture, or take the marker off",
+            pytrace=False,
+        )

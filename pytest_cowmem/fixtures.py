@@ -1,0 +1,59 @@
+"""The fixtures: cow_app, cow_zygote, cow_worker. Runs in the pytest process; what measures is imported only when it does."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_cowmem.options import enabled
+
+if TYPE_CHECKING:
+    from pytest_cowmem.app import App
+    from pytest_cowmem.measure.client import CowWorker
+    from pytest_cowmem.measure.zygote import Zygote
+
+
+@pytest.fixture(scope="session")
+def cow_app(pytestconfig: pytest.Config) -> "App | str":
+    """What to preload: the ini file's `cowmem_app`. Override it to return "module:attr", or an App with options."""
+    from pytest_cowmem import session
+    from pytest_cowmem.errors import UsageError
+
+    found = session.of(pytestconfig).settings.app
+    if found is None:
+        raise UsageError(
+            'there is no app to preload: set cowmem_app = "shop.wsgi:app" in the pytest configuration, or override the cow_app fixture'
+        )
+    return found
+
+
+@pytest.fixture
+def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
+    """The running master that has this test's app preloaded; one a session for each app and its options."""
+    if not enabled(request.config):
+        pytest.skip("needs a forked worker: run with --cowmem to measure it")
+    if not sys.platform.startswith("linux"):
+        pytest.skip(f"measuring forked workers needs Linux, and this is {sys.platform}")
+    from pytest_cowmem import session
+    from pytest_cowmem.app import App
+
+    base = request.getfixturevalue("cow_app")
+    app = session.app_of(request.node, App(base) if isinstance(base, str) else base)
+    zygote = session.of(request.config).zygotes.get(app)
+    if zygote.facts["threads"]:
+        names = ", ".join(zygote.facts["threads"])
+        warnings.warn(f"threads are alive in the zygote of {app.target!r} and do not exist in its workers: {names}", stacklevel=1)
+    return zygote
+
+
+@pytest.fixture
+def cow_worker(request: pytest.FixtureRequest, cow_zygote: "Zygote") -> "Iterator[CowWorker]":
+    """An httpx2 client served by a fork of the zygote: a fresh one each round, measured from its first request to its last."""
+    from pytest_cowmem import session
+    from pytest_cowmem.measure.client import CowWorker
+
+    with CowWorker() as client:
+        session.prepare(request.node, client, cow_zygote)
+        yield client

@@ -1,0 +1,89 @@
+"""What `--cowmem-update` writes: a new baseline from the old one and the measured tests. Runs in the pytest process; no I/O."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
+from pytest_cowmem.judge.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an update needs of one test. `gated` names the metrics held to the baseline."""
+
+    test: str
+    profile: str
+    environment: Mapping[str, str | int]
+    entry: Entry
+    verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry's change, to be printed: None for what was not, or is no longer, there."""
+
+    profile: str
+    test: str
+    old: Entry | None
+    new: Entry | None
+
+
+def update(baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Collection[tuple[str, str]]) -> tuple[Baseline, list[Change]]:
+    """The baseline after accepting `measured` in `mode` and dropping `gone`, (profile, test) pairs; and what changed.
+
+    Modes: `changed` accepts what is new, regressed or improved; `new` only tests without an entry; `tighten` only lowers values; `all`
+    accepts everything. A noisy test is never accepted.
+    """
+    changes = []
+    for found in measured:
+        profile = baseline.profiles.get(found.profile, Profile())
+        old = profile.tests.get(found.test)
+        new = _accepted(mode, found, old)
+        if new is not None and new != old:
+            changes.append(Change(found.profile, found.test, old, new))
+            tests = {**profile.tests, found.test: new}
+            baseline = baseline.with_profile(found.profile, Profile(found.environment, tests))
+    for key, test in gone:
+        profile = baseline.profiles[key]
+        changes.append(Change(key, test, profile.tests[test], None))
+        baseline = baseline.with_profile(
+            key, replace(profile, tests={name: entry for name, entry in profile.tests.items() if name != test})
+        )
+    return baseline, changes
+
+
+def _accepted(mode: str, found: Measured, old: Entry | None) -> Entry | None:
+    """What to write for one test, None for nothing."""
+    verdicts = set(found.verdicts.values())
+    if Verdict.NOISY in verdicts:
+        return None
+    if old is None:
+        return None if mode == "tighten" else found.entry
+    if mode == "all":
+        return found.entry
+    if mode == "changed" and verdicts & {Verdict.REGRESSED, Verdict.IMPROVED}:
+        return found.entry
+    if mode == "tighten":
+        better = {name for name, verdict in found.verdicts.items() if verdict is Verdict.IMPROVED}
+        if better:
+            metrics = {
+                name: min(value, found.entry.metrics.get(name, value)) if name in better else value for name, value in old.metrics.items()
+            }
+            return replace(old, metrics=metrics)
+    return None
+
+
+def stale(
+    baseline: Baseline,
+    profiles: Collection[str],
+    collected: Collection[str],
+    whole_files: Collection[str],
+    missing_files: Collection[str],
+) -> list[tuple[str, str]]:
+    """(profile, test) of the entries whose test is gone: its file was collected whole, or is no longer there, and the test is not in it."""
+    return [
+        (key, test)
+        for key in sorted(set(profiles) & set(baseline.profiles))
+        for test in sorted(baseline.profiles[key].tests)
+        if test not in collected and (test.partition("::")[0] in whole_files or test.partition("::")[0] in missing_files)
+    ]

@@ -1,0 +1,116 @@
+"""What budget and baseline say of a measurement. Runs in the pytest process; no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from pytest_cowmem.judge.baseline import Entry
+from pytest_cowmem.judge.budget import Budget
+from pytest_cowmem.measure.sample import Measurement
+from pytest_cowmem.metrics import METRICS, Tolerance
+
+
+class Verdict(str, Enum):
+    """In the order of how much they matter: a test's verdict is the gravest of its metrics'."""
+
+    OVER = "over budget"
+    NOISY = "noisy"
+    REGRESSED = "regressed"
+    MISSING = "missing"
+    IMPROVED = "improved"
+    INCOMPATIBLE = "incompatible"
+    NEW = "new"
+    OK = "ok"
+
+
+@dataclass(frozen=True)
+class Judgment:
+    """One metric against its budget and baseline, in the metric's unit; `measured` is None where it could not be had."""
+
+    metric: str
+    measured: int | None
+    spread: int
+    budget: int | None
+    baseline: int | None
+    allowed: int
+    verdict: Verdict
+
+    @property
+    def difference(self) -> int | None:
+        """Measured minus baseline."""
+        return None if self.measured is None or self.baseline is None else self.measured - self.baseline
+
+
+def tolerances_of(budget: Budget, settings: Mapping[str, Tolerance]) -> dict[str, Tolerance]:
+    """The gated metrics: the defaults, the settings' over them, the test's own over those."""
+    defaults = {name: metric.tolerance for name, metric in METRICS.items() if metric.tolerance is not None}
+    return {**defaults, **settings, **budget.tolerances}
+
+
+def judge(measurement: Measurement, budget: Budget, entry: Entry | None, tolerances: Mapping[str, Tolerance]) -> list[Judgment]:
+    """Judge every metric that was measured, budgeted or in the baseline, in the order of METRICS."""
+    known = entry.metrics if entry else {}
+    return [
+        _judge_one(name, measurement, budget.limits.get(name), known.get(name), tolerances.get(name))
+        for name in METRICS
+        if name in measurement.values or name in budget.limits or name in known
+    ]
+
+
+def _judge_one(name: str, measurement: Measurement, limit: int | None, baseline: int | None, tolerance: Tolerance | None) -> Judgment:
+    measured, spread = measurement.values.get(name), measurement.spread.get(name, 0)
+    allowed = tolerance.allows(measured or 0 if baseline is None else baseline) if tolerance else 0
+    verdict = Verdict.OK
+    if measured is None:
+        verdict = Verdict.MISSING if limit is not None or tolerance else Verdict.OK
+    elif limit is not None and measured > limit:
+        verdict = Verdict.OVER
+    elif tolerance is None:
+        pass
+    elif spread > allowed:
+        verdict = Verdict.NOISY
+    elif baseline is not None and measured > baseline + allowed:
+        verdict = Verdict.REGRESSED
+    elif baseline is not None and measured < baseline - allowed:
+        verdict = Verdict.IMPROVED
+    return Judgment(name, measured, spread, limit, baseline, allowed, verdict)
+
+
+def gravest(judgments: Sequence[Judgment], entry: Entry | None, compatible: bool) -> Verdict:
+    """The verdict on the whole test; `compatible` says whether the baseline is empty or has a profile for this environment."""
+    found = {judgment.verdict for judgment in judgments}
+    if entry is None:
+        found.add(Verdict.NEW if compatible else Verdict.INCOMPATIBLE)
+    return next(verdict for verdict in Verdict if verdict in found or verdict is Verdict.OK)
+
+
+def fails(judgments: Sequence[Judgment], verdict: Verdict, strict: bool, ratchet: bool, update: str | None) -> bool:
+    """Whether the test fails; `update` is the mode in which the baseline is about to accept what it measured, if any."""
+    accepted = {None: (), "new": (Verdict.NEW, Verdict.INCOMPATIBLE), "tighten": (Verdict.IMPROVED,)}.get(update, tuple(Verdict))
+    red = {
+        Verdict.REGRESSED: True,
+        Verdict.IMPROVED: ratchet,
+        Verdict.MISSING: strict,
+        Verdict.NEW: strict,
+        Verdict.INCOMPATIBLE: strict,
+    }
+    if any(
+        judgment.verdict in (Verdict.OVER, Verdict.NOISY) or (judgment.measured is None and judgment.budget is not None)
+        for judgment in judgments
+    ):
+        return True
+    return any(red.get(found, False) and found not in accepted for found in {verdict, *(judgment.verdict for judgment in judgments)})
+
+
+def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], recorded: Mapping[str, object]) -> list[str]:
+    """What is not matched and differs from the baseline all the same, a sentence each."""
+    said = [
+        f"measured with {name} {environment[name]}; the baseline with {name} {recorded[name]}"
+        for name in sorted(set(environment) & set(recorded) - {"gc_speed"})
+        if environment[name] != recorded[name]
+    ]
+    if entry is not None and entry.source != found.source:
+        said.append("the test's source has changed since the baseline: a difference may be the scenario's")
+    if entry is not None and entry.gc != found.gc:
+        said.append(f"the app's gc policy is {found.gc}; in the baseline {entry.gc}")
+    return said

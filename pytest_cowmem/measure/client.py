@@ -1,0 +1,208 @@
+"""`cow_worker`: an httpx2 client whose transport reaches the forked worker. Runs in the pytest process."""
+
+import marshal
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import httpx2
+
+from pytest_cowmem.errors import CallRaised, CannotMeasure, MixedStatuses, UsageError, wrong_and_right
+from pytest_cowmem.measure.round import Round
+
+_LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1
+
+
+class CowWorker(httpx2.Client):
+    """A client of the worker of the present round. Requests are served by the forked app; cookies and headers start over each round."""
+
+    def __init__(self) -> None:
+        self._round: Round | None = None
+        super().__init__(transport=WorkerTransport(self.current_round), base_url="http://localhost", trust_env=False, timeout=None)
+
+    def current_round(self) -> Round:
+        """The round that is running. CannotMeasure outside the test's body."""
+        if self._round is None:
+            raise CannotMeasure(
+                "cow_worker serves requests only inside the test's body: "
+                "move this request from the fixture into the test, or its effect into cow_app's prepare"
+            )
+        return self._round
+
+    def enter_round(self, current: Round | None) -> None:
+        """Serve from `current` from here on."""
+        self._round = current
+
+    def burst(self, method: str, url: str, *, times: int, **options: Any) -> httpx2.Response:
+        """Make the same request `times` times, looped inside the worker; the last response.
+
+        `options` are those of `build_request` (params, json, data, headers, ...). MixedStatuses unless all responses have the same status.
+        """
+        if times < 1:
+            raise wrong_and_right("a burst is at least one request", f"times={times}", "times=1000")
+        request = self.build_request(method, url, **options)
+        if self.auth is not None:
+            request = next(self.auth.sync_auth_flow(request))
+        body = request.read()
+        environ = make_environ(request)
+        current = self.current_round()
+        seen: httpx2.Response | None = None
+        left = times
+        while left:
+            size = current.chunk(times, left)
+            current.doing = f"serving {request.method} {request.url.raw_path.decode(_LATIN)}, {times} times"
+            current.send(("burst", marshal.dumps(environ), body, size, current.timeout / 2))
+            stream = ResponseStream(current, iter(()))
+            response = stream.response(request)
+            response.read()
+            if seen is not None and seen.status_code != response.status_code:
+                raise _mixed(str(seen.status_code), str(response.status_code), times - left + 1)
+            seen = response
+            left -= stream.served
+        assert seen is not None
+        return seen
+
+    def call(self, function: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """Call a function in the worker: "module:function", or a function the worker can import. Its result, pickled on the way.
+
+        CallRaised, with the worker's traceback, when it raises.
+        """
+        target = function if isinstance(function, str) else _importable(function)
+        if ":" not in target:
+            raise wrong_and_right("call takes module:function", f"call({target!r})", 'call("shop.cache:fill")')
+        current = self.current_round()
+        current.doing = f"calling {target}"
+        current.send(("call", target, pickle.dumps((args, kwargs))))
+        answer = current.receive()
+        if answer[0] == "raised":
+            current.served(1)
+            raise CallRaised(f"{target} raised {answer[1]}\n\n{answer[2]!s}")
+        result = current.receive()
+        assert isinstance(result, bytes)
+        current.served(1)
+        return pickle.loads(result)
+
+
+class WorkerTransport(httpx2.BaseTransport):
+    """Hands each request to the worker of the present round."""
+
+    def __init__(self, current_round: Callable[[], Round]) -> None:
+        self._current_round = current_round
+        self._open: ResponseStream | None = None
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        current = self._current_round()
+        if self._open is not None and self._open.round is current:
+            self._open.close()
+        has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+        current.doing = f"serving {request.method} {request.url.raw_path.decode(_LATIN)}"
+        current.send(("request", make_environ(request), has_body))
+        assert isinstance(request.stream, httpx2.SyncByteStream)
+        self._open = ResponseStream(current, iter(request.stream))
+        return self._open.response(request)
+
+
+class ResponseStream(httpx2.SyncByteStream):
+    """A response's body as the worker sends it, feeding it the request's body as the app asks for it."""
+
+    def __init__(self, current: Round, body: Iterator[bytes]) -> None:
+        self.round = current
+        self.served = 0
+        self._body = body
+        self._rest = b""
+        self._over = False
+
+    def response(self, request: httpx2.Request) -> httpx2.Response:
+        """Wait for the status line; the body stays in this stream."""
+        head = self._next()
+        if not isinstance(head, tuple):
+            raise httpx2.RemoteProtocolError("the app ended its response before it began", request=request)
+        _, status, headers = head
+        code, _, reason = status.partition(" ")
+        return httpx2.Response(
+            int(code),
+            headers=[(name.encode(_LATIN), value.encode(_LATIN)) for name, value in headers],
+            stream=self,
+            request=request,
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reason.encode(_LATIN)},
+        )
+
+    def __iter__(self) -> Iterator[bytes]:
+        while isinstance(piece := self._next(), bytes):
+            yield piece
+
+    def close(self) -> None:
+        """Read the rest and drop it: a worker still sending is not at its end."""
+        if self.round.alive:
+            for _ in self:
+                pass
+
+    def _next(self) -> Any:
+        """The next piece of the body, the head's message, or None at the end."""
+        while not self._over:
+            frame = self.round.receive()
+            if isinstance(frame, bytes) or frame[0] == "start":
+                return frame
+            if frame[0] == "read":
+                self.round.send_body(self._piece(frame[1]))
+                continue
+            self._over = True
+            if frame[0] == "done":
+                self.served = frame[1]
+                self.round.served(self.served)
+                continue
+            self.round.served(1)
+            if frame[0] == "mixed":
+                raise _mixed(*frame[1:])
+            raise httpx2.RemoteProtocolError("the app raised after its response had begun: its traceback is in the captured stderr")
+        return None
+
+    def _piece(self, most: int) -> bytes:
+        while not self._rest:
+            piece = next(self._body, None)
+            if piece is None:
+                return b""
+            self._rest = piece
+        piece, self._rest = self._rest[:most], self._rest[most:]
+        return piece
+
+
+def _mixed(first: str, other: str, at: int) -> MixedStatuses:
+    return MixedStatuses(
+        f"the responses of the burst have different statuses: {first} first, {other} at request {at}; "
+        "repeat a request whose answer stays the same"
+    )
+
+
+def make_environ(request: httpx2.Request) -> dict[str, str]:
+    """The part of WSGI's environ that comes from the request, as gunicorn would fill it."""
+    path, _, query = request.url.raw_path.decode(_LATIN).partition("?")
+    environ = {
+        "REQUEST_METHOD": request.method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": unquote_to_bytes(path).decode(_LATIN),
+        "QUERY_STRING": query,
+        "RAW_URI": request.url.raw_path.decode(_LATIN),
+        "SERVER_NAME": request.url.host,
+        "SERVER_PORT": str(request.url.port or {"http": 80, "https": 443}[request.url.scheme]),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_SOFTWARE": "pytest-cowmem",
+        "REMOTE_ADDR": "127.0.0.1",
+        "wsgi.url_scheme": request.url.scheme,
+    }
+    for raw_name, raw_value in request.headers.raw:
+        name, value = raw_name.decode(_LATIN).upper().replace("-", "_"), raw_value.decode(_LATIN)
+        key = name if name in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{name}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+def _importable(function: Callable[..., Any]) -> str:
+    """`module:name` of a function, if that is where to find it."""
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
+    if not isinstance(module, str) or "<" in name:
+        raise UsageError(
+            f"call cannot send {function!r} to the worker: give it a function defined at the top of a module that the app's path reaches"
+        )
+    return f"{module}:{name}"

@@ -1,0 +1,174 @@
+"""One round: fork, ready, exercise, end, and what was read on the way. Runs in the pytest process."""
+
+import time
+from types import TracebackType
+from typing import Any
+
+from pytest_cowmem.errors import CowmemError, WorkerDied
+from pytest_cowmem.measure import kernel
+from pytest_cowmem.measure.sample import Sample, growth_per_request
+from pytest_cowmem.measure.zygote import Zygote, ended, wait_until_blocked
+from pytest_cowmem.zygote import pauses, wire
+
+_NO_OP = ("request", {"REQUEST_METHOD": "GET"}, False)
+_MOST_POINTS = 24
+_BURST_CHUNKS = 12
+_DEATH_SECONDS = 5.0
+
+
+class Round:
+    """A worker from ready to end, as a context manager; `finish()` gives its Sample."""
+
+    def __init__(self, zygote: Zygote, timeout: float) -> None:
+        self.zygote = zygote
+        self.timeout = timeout
+        self.requests = 0
+        self.doing = "getting ready"
+        self._points: list[tuple[int, int]] = []
+        self._stride = 1
+        self.worker, self.twin = zygote.fork()
+
+    def __enter__(self) -> "Round":
+        try:
+            self._become_ready()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.end()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker has not been ended."""
+        return self.worker.socket.fileno() >= 0
+
+    def _become_ready(self) -> None:
+        for fork in (self.worker, self.twin):
+            fork.socket.settimeout(self.timeout)
+        self.receive()
+        self.send(_NO_OP)
+        while self.receive() != ("done", 1):
+            pass
+        wire.receive(self.twin.socket)
+        self._wait(self.worker.pid, self.twin.pid, self.zygote.pid)
+        kernel.reset_peak(self.worker.pid)
+        self._memory = kernel.memory(self.worker.pid)
+        self._resident = kernel.resident(self.worker.pid)[0]
+        self._pages = kernel.private_pages(self.worker.pid, self.twin.pid)
+        self._cpu = kernel.cpu_time(self.worker.pid)
+        self.doing = "nothing"
+
+    def send(self, message: wire.Message) -> None:
+        """Send the worker a message. WorkerDied when it is gone."""
+        try:
+            wire.send(self.worker.socket, message)
+        except OSError:
+            raise self._death() from None
+
+    def send_body(self, piece: bytes) -> None:
+        """Send the worker a piece of a request's body; empty at its end."""
+        try:
+            wire.send_bytes(self.worker.socket, piece)
+        except OSError:
+            raise self._death() from None
+
+    def receive(self) -> wire.Message | bytes:
+        """The worker's next frame. WorkerDied, naming the signal and the request, when none comes."""
+        try:
+            return wire.receive(self.worker.socket)
+        except TimeoutError:
+            self.end()
+            raise WorkerDied(
+                f"the worker had not answered after {self.timeout:g} s while {self.doing}, and was killed: "
+                "mend the request, or raise cowmem_timeout"
+            ) from None
+        except (OSError, EOFError):
+            raise self._death() from None
+
+    def served(self, requests: int) -> None:
+        """Count finished requests, and read the worker's memory when it is time to."""
+        self.requests += requests
+        self.zygote.show_output()
+        if self._points and self.requests < self._points[-1][0] + self._stride:
+            return
+        self._wait(self.worker.pid)
+        self._points.append((self.requests, kernel.memory(self.worker.pid).private_dirty - self._memory.private_dirty))
+        if len(self._points) > _MOST_POINTS:
+            self._points[1:] = self._points[2::2]
+            self._stride *= 2
+
+    def chunk(self, times: int, left: int) -> int:
+        """How many of the `left` requests of a burst of `times` to make before memory is read again."""
+        if not self.requests:
+            return 1
+        return min(left, max(self._stride, -(-times // _BURST_CHUNKS)))
+
+    def finish(self) -> Sample:
+        """Read the worker at its end: blocked, all responses read, no collection forced."""
+        worker, twin = self.worker.pid, self.twin.pid
+        self._wait(worker, twin, self.zygote.pid)
+        cpu = kernel.cpu_time(worker) - self._cpu
+        memory = kernel.memory(worker)
+        copied, fresh = (now - then for now, then in zip(kernel.private_pages(worker, twin), self._pages, strict=True))
+        values = {
+            "private": memory.private_dirty - self._memory.private_dirty,
+            "copied": copied * kernel.PAGE,
+            "fresh": fresh * kernel.PAGE,
+            "uss": memory.uss,
+            "peak": kernel.resident(worker)[1] - self._resident,
+        }
+        values |= self._collections()
+        if self.requests:
+            values["cpu"] = cpu // self.requests
+        if self._points and self._points[0][0] == 1:
+            values["first"] = self._points[0][1]
+        growth = growth_per_request(self._points)
+        if growth is not None:
+            values["growth"] = growth
+        imports = self._imports()
+        values["imports"] = len(imports)
+        return Sample(values, imports, self.requests)
+
+    def _collections(self) -> dict[str, int]:
+        """The GC metrics, from the table the worker's recorder wrote."""
+        table, width = self.zygote.table, len(pauses.COLUMNS)
+        rows = [dict(zip(pauses.COLUMNS, table[row * width : (row + 1) * width], strict=True)) for row in range(pauses.GENERATIONS)]
+        values = {f"gc_collections_{generation}": row["collections"] for generation, row in enumerate(rows)}
+        values["gc_collections"] = sum(row["collections"] for row in rows)
+        values["gc_pause"] = round(max(row["longest_thread_ns"] for row in rows) * self.zygote.scale)
+        values["gc_total"] = round(sum(row["thread_ns"] for row in rows) * self.zygote.scale)
+        values["gc_copied"] = sum(row["faults"] for row in rows) * kernel.PAGE
+        return values
+
+    def _imports(self) -> tuple[str, ...]:
+        """The modules the worker has and the zygote has not; asked last, since answering costs the worker memory."""
+        self.send(("modules",))
+        answer: Any = self.receive()
+        return tuple(sorted(set(answer[1]) - self.zygote.modules))
+
+    def _wait(self, *pids: int) -> None:
+        try:
+            wait_until_blocked(*pids)
+        except WorkerDied:
+            raise self._death() from None
+
+    def _death(self) -> CowmemError:
+        """What became of a worker that no longer talks."""
+        give_up = time.monotonic() + _DEATH_SECONDS
+        while kernel.state(self.worker.pid) not in "ZX" and time.monotonic() < give_up:
+            time.sleep(0.001)
+        codes = self.end()
+        return WorkerDied(f"the worker {ended(codes[0] if codes else None)} while {self.doing}")
+
+    def end(self) -> list[int | None]:
+        """End worker and twin; their exit codes, empty when they had been ended before."""
+        if not self.alive:
+            return []
+        self.worker.kill()
+        self.twin.kill()
+        try:
+            return self.zygote.reap(self.worker.pid, self.twin.pid)
+        finally:
+            self.zygote.show_output()

@@ -1,0 +1,56 @@
+"""What one round measured, and the summary over rounds. Runs in the pytest process; no I/O."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_cowmem.metrics import METRICS
+
+_LEAST_REQUESTS = 20
+_LEAST_POINTS = 5
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One round: metric name -> bytes, nanoseconds or count (what could not be had is absent), late imports, requests made."""
+
+    values: Mapping[str, int]
+    imports: tuple[str, ...]
+    requests: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The summary over rounds. `spread` is the distance from the value within which half of the rounds lie."""
+
+    values: Mapping[str, int]
+    spread: Mapping[str, int]
+    imports: tuple[str, ...]
+    requests: int
+    rounds: int
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> "Measurement":
+        """Median over rounds for bytes and counts, minimum for times; a metric some round lacks is left out."""
+        values, spread = {}, {}
+        for name, metric in METRICS.items():
+            found = [sample.values[name] for sample in samples if name in sample.values]
+            if len(found) == len(samples):
+                values[name] = min(found) if metric.least else statistics.median_low(found)
+                spread[name] = statistics.median_low(abs(value - values[name]) for value in found)
+        imports = sorted({name for sample in samples for name in sample.imports})
+        return cls(values, spread, tuple(imports), samples[-1].requests, len(samples))
+
+
+def growth_per_request(points: Sequence[tuple[int, int]]) -> int | None:
+    """Bytes a request at steady state, from (requests, private bytes) points: the median of all pairwise slopes (Theil-Sen).
+
+    The first third of the requests is warm-up. None from too few requests to tell.
+    """
+    if not points or points[-1][0] < _LEAST_REQUESTS:
+        return None
+    steady = [point for point in points if point[0] * 3 >= points[-1][0]]
+    if len(steady) < _LEAST_POINTS:
+        return None
+    slopes = [(later[1] - earlier[1]) / (later[0] - earlier[0]) for i, earlier in enumerate(steady) for later in steady[i + 1 :]]
+    return round(statistics.median(slopes))

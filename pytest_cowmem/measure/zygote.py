@@ -1,0 +1,242 @@
+"""The handle of a running zygote, and the pairs of worker and twin it forks. Runs in the pytest process."""
+
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TextIO
+
+import psutil
+
+from pytest_cowmem.app import App, parse_target
+from pytest_cowmem.errors import AppFailed, CannotMeasure, WorkerDied, ZygoteDied
+from pytest_cowmem.measure import kernel
+from pytest_cowmem.zygote import pauses, wire
+
+_REST_SECONDS = 10.0
+_REFERENCE_NS = 2_000_000  # the collection of pauses.calibrate() on the reference machine: 1.8-2.2 ms on an AMD EPYC, CPython 3.10-3.13
+_NOT_INHERITED = (
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "PYTEST_XDIST_TESTRUNUID",
+    "PYTEST_XDIST_WORKER",
+    "PYTEST_XDIST_WORKER_COUNT",
+)
+
+
+class Output:
+    """What a zygote and its workers print, kept in a file and shown in whichever test is running; a pipe could fill up and block them."""
+
+    def __init__(self) -> None:
+        self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._shown = 0
+
+    def show(self, stream: TextIO) -> None:
+        """Pass on what has come since the last call."""
+        text = os.pread(self.file.fileno(), os.fstat(self.file.fileno()).st_size - self._shown, self._shown)
+        self._shown += len(text)
+        if text:
+            stream.write(text.decode(errors="replace"))
+
+
+@dataclass
+class Fork:
+    """One end of the conversation with a worker or a twin."""
+
+    pid: int
+    socket: socket.socket
+
+    def kill(self) -> None:
+        """End the process and all that it started."""
+        self.socket.close()
+        for end in (os.killpg, os.kill):
+            try:
+                end(self.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+class Zygote:
+    """A running zygote with its app preloaded.
+
+    `facts` is what it said of itself (zygote/master.py), `size` its resident bytes; `scale` turns this machine's GC times into the
+    reference machine's.
+    """
+
+    def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
+        """Start it and wait for the app. AppFailed when the app raises or takes over `timeout` seconds, ZygoteDied when it ends."""
+        self.app = app
+        self.stdout, self.stderr = Output(), Output()
+        fd = os.memfd_create("pytest-cowmem")
+        os.ftruncate(fd, pauses.TABLE_BYTES)
+        self._shared = mmap.mmap(fd, pauses.TABLE_BYTES)
+        self.table = memoryview(self._shared).cast("q")
+        self.table[0] = 0  # our own mapping of the page makes it a shared one
+        self.control, far = socket.socketpair()
+        self.control.settimeout(timeout)
+        environ = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        with far:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "pytest_cowmem.zygote", str(far.fileno()), str(fd), str(os.getpid())],
+                env=environ | {"PYTHONHASHSEED": "0"} | dict(app.env),
+                cwd=rootdir,
+                pass_fds=(far.fileno(), fd),
+                stdin=subprocess.DEVNULL,
+                stdout=self.stdout.file,
+                stderr=self.stderr.file,
+                start_new_session=True,  # Ctrl-C is for pytest, which then ends its zygotes
+            )
+        os.close(fd)
+        try:
+            self.facts = self._start([str(rootdir), *path, *app.pythonpath])
+        except BaseException:
+            self.close()
+            raise
+        self.size: int = psutil.Process(self._process.pid).memory_info().rss
+        self.scale = _REFERENCE_NS / self.facts["gc_speed"]
+        self.modules = frozenset(self.facts["modules"])
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _start(self, path: list[str]) -> dict[str, Any]:
+        target, factory = parse_target(self.app.target)
+        config = {
+            "target": target,
+            "factory": factory,
+            "path": path,
+            "prepare": self.app.prepare,
+            "after_fork": self.app.after_fork,
+            "gc": self.app.gc,
+        }
+        while True:
+            kind, *rest = self._ask(("start", config))
+            if kind == "started":
+                facts: dict[str, Any] = rest[0]
+                return facts
+            if kind == "failed":
+                line, trace = rest
+                raise AppFailed(f"the app {self.app.target!r} could not be preloaded: {line}\n\n{trace}")
+
+    def _ask(self, message: wire.Message, fds: Sequence[int] = ()) -> wire.Message:
+        """Send one message and wait for the answer. ZygoteDied when none comes."""
+        try:
+            wire.send(self.control, message)
+            if fds:
+                socket.send_fds(self.control, [b"\0"], fds)
+            answer = wire.receive(self.control)
+        except TimeoutError:
+            self._process.kill()
+            seconds = self.control.gettimeout()
+            raise AppFailed(
+                f"the zygote of {self.app.target!r} had not answered after {seconds:g} s, and was killed: "
+                "mend what it waits for, or raise cowmem_timeout"
+            ) from None
+        except (OSError, EOFError):
+            self._process.wait()
+            raise ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one") from None
+        assert isinstance(answer, tuple)
+        return answer
+
+    def fork(self) -> tuple[Fork, Fork]:
+        """A new (worker, twin), both running; the worker waits for its first exchange."""
+        for index in range(len(self.table)):
+            self.table[index] = 0
+        near_twin, far_twin = socket.socketpair()
+        near_worker, far_worker = socket.socketpair()
+        with far_twin, far_worker:
+            _, twin, worker = self._ask(("fork",), (far_twin.fileno(), far_worker.fileno()))
+        return Fork(worker, near_worker), Fork(twin, near_twin)
+
+    def reap(self, *pids: int) -> list[int | None]:
+        """The exit codes of forks that have ended or are about to."""
+        return list(self._ask(("reap", *pids))[1:])
+
+    def show_output(self) -> None:
+        """Pass what the processes printed on to the running test's stdout and stderr."""
+        self.stdout.show(sys.stdout)
+        self.stderr.show(sys.stderr)
+
+    def close(self) -> None:
+        """End the zygote and whatever it or its workers left running."""
+        self.control.close()
+        left = psutil.Process(self._process.pid).children(recursive=True) if self.alive else []
+        self._process.kill()
+        self._process.wait()
+        for process in left:
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self.show_output()
+        self.stdout.file.close()
+        self.stderr.file.close()
+        self.table.release()
+        self._shared.close()
+
+
+class Zygotes:
+    """The zygotes of a session, one for each app, started when a test first asks and replaced when they died."""
+
+    def __init__(self, rootdir: Path, path: Sequence[str], timeout: float) -> None:
+        self._rootdir, self._path, self._timeout = rootdir, path, timeout
+        self._running: dict[App, Zygote] = {}
+        self._failed: dict[App, str] = {}
+
+    def get(self, app: App) -> Zygote:
+        """The running zygote of `app`. AppFailed, with the traceback the first time only."""
+        if app in self._failed:
+            raise AppFailed(self._failed[app])
+        zygote = self._running.get(app)
+        if zygote is not None and not zygote.alive:
+            self._running.pop(app).close()
+            zygote = None
+        if zygote is None:
+            try:
+                zygote = Zygote(app, self._rootdir, self._path, self._timeout)
+            except AppFailed as error:
+                first_line = str(error).partition("\n")[0]
+                self._failed[app] = f"{first_line} (its traceback is shown with the first test that needed it)"
+                raise
+            self._running[app] = zygote
+        return zygote
+
+    def close(self) -> None:
+        """End them all."""
+        while self._running:
+            self._running.popitem()[1].close()
+
+
+def wait_until_blocked(*pids: int) -> None:
+    """Wait until each process is blocked in a system call. CannotMeasure when one keeps running."""
+    give_up = time.monotonic() + _REST_SECONDS
+    for pid in pids:
+        while (state := kernel.state(pid)) != "S":
+            if state in "ZX":
+                raise WorkerDied(f"process {pid} ended while it was being measured")
+            if time.monotonic() > give_up:
+                raise CannotMeasure(
+                    f"process {pid} did not come to rest in {_REST_SECONDS:.0f} s: let the request end what it starts in the main thread"
+                )
+            time.sleep(0)
+
+
+def ended(code: int | None) -> str:
+    """How a process ended, from its exit code: "was killed by SIGSEGV", "exited with code 3"."""
+    if code is None:
+        return "ended"
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name}"
+    return f"exited with code {code}"

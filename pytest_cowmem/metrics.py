@@ -1,0 +1,60 @@
+"""The metrics, each defined once: name, unit, and how rounds are summarised. Runs in the pytest process."""
+
+from dataclasses import dataclass
+
+from pytest_cowmem.units import Unit
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a value may be from the baseline: the larger of a share of it and an absolute amount in the metric's unit."""
+
+    relative: float
+    absolute: int
+
+    def allows(self, baseline: int) -> int:
+        """The amount allowed around `baseline`."""
+        return max(int(abs(baseline) * self.relative), self.absolute)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of one round; docs/metrics.md defines each. `tolerance` is set for those held to the baseline by default."""
+
+    name: str
+    unit: Unit
+    meaning: str
+    tolerance: Tolerance | None = None
+
+    @property
+    def least(self) -> bool:
+        """Whether rounds are summarised by their minimum: times, where noise only adds. Else by their median."""
+        return self.unit == "ns"
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("private", "bytes", "growth of Private_Dirty from ready to end", Tolerance(0.02, 64 * 1024)),
+        Metric("copied", "bytes", "the part of private where the twin has a page too: copy-on-write copies"),
+        Metric("fresh", "bytes", "the rest of private: pages that did not exist at the fork"),
+        Metric("uss", "bytes", "all private bytes at end: what one more worker costs the host"),
+        Metric("first", "bytes", "private after the first request alone"),
+        Metric("growth", "bytes", "bytes per request at steady state", Tolerance(0.0, 64)),
+        Metric("peak", "bytes", "highest resident growth while exercising"),
+        Metric(
+            "gc_pause",
+            "ns",
+            "longest collection, thread CPU time, scaled to the reference machine",
+            Tolerance(0.30, 10**6),
+        ),
+        Metric("gc_total", "ns", "sum of all collections, same clock and scale"),
+        Metric("gc_collections", "count", "collections", Tolerance(0.05, 1)),
+        Metric("gc_collections_0", "count", "collections of generation 0", Tolerance(0.05, 1)),
+        Metric("gc_collections_1", "count", "collections of generation 1", Tolerance(0.05, 1)),
+        Metric("gc_collections_2", "count", "collections of generation 2", Tolerance(0.05, 1)),
+        Metric("gc_copied", "bytes", "un-shared by collections: minor faults between start and stop"),
+        Metric("imports", "count", "modules imported after the fork"),
+        Metric("cpu", "ns", "worker CPU time per request, informational"),
+    )
+}

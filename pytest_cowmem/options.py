@@ -1,0 +1,59 @@
+"""The options and their ini twins, declared. Runs in the pytest process, in every run: it imports pytest alone."""
+
+import pytest
+
+UPDATES = ("changed", "new", "tighten", "all")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every option and its ini twin; options default to None, so that "not given" can be told from a value."""
+    group = parser.getgroup("cowmem", "private memory and GC pauses of forked workers")
+    group.addoption("--cowmem", action="store_true", default=None, help="measure the tests that use cow_worker, and gate them")
+    group.addoption(
+        "--cowmem-only",
+        action="store_true",
+        default=None,
+        help="run only the tests that use cow_worker (with --cowmem)",
+    )
+    group.addoption(
+        "--cowmem-update",
+        nargs="?",
+        const="changed",
+        choices=UPDATES,
+        default=None,
+        help="accept into the baseline what is new, regressed or improved (changed, the default), "
+        "only new tests, only lower values (tighten), or all",
+    )
+    group.addoption(
+        "--cowmem-baseline",
+        metavar="PATH",
+        default=None,
+        help="the baseline file (default: cowmem-baseline.json beside the config file)",
+    )
+    group.addoption("--cowmem-rounds", metavar="N", default=None, help="rounds a test, each with a fresh worker (default: 3)")
+    group.addoption(
+        "--cowmem-strict",
+        action="store_true",
+        default=None,
+        help="fail on what has no baseline, is missing, or when nothing was measured",
+    )
+    parser.addini("cowmem", "measure, as --cowmem does", type="bool", default=False)
+    parser.addini("cowmem_only", "as --cowmem-only", type="bool", default=False)
+    parser.addini("cowmem_app", "what to preload: module:attr or module:factory()", default="")
+    parser.addini("cowmem_baseline", "the baseline file, relative to the config file", default="cowmem-baseline.json")
+    parser.addini("cowmem_rounds", "rounds a test", default="3")
+    parser.addini("cowmem_strict", "as --cowmem-strict", type="bool", default=False)
+    parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
+    parser.addini("cowmem_timeout", "seconds a request may take before the worker is killed", default="60")
+    parser.addini("cowmem_tolerance", "one `metric = 2 %% / 64 KiB` a line", type="linelist", default=[])
+
+
+def enabled(config: pytest.Config) -> bool:
+    """Whether this run measures."""
+    return flag(config, "cowmem")
+
+
+def flag(config: pytest.Config, name: str) -> bool:
+    """A yes-or-no setting: the command line's, else the ini file's."""
+    given = config.getoption(name)
+    return bool(config.getini(name) if given is None else given)

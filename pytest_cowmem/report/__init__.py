@@ -1,0 +1,1 @@
+"""What people read: each module is a function of the same records. Runs in the pytest process."""

@@ -1,0 +1,85 @@
+"""The text of a failed gate. Runs in the pytest process; a function of one record."""
+
+from tabulate import tabulate
+
+from pytest_cowmem.judge.verdict import Judgment, Verdict
+from pytest_cowmem.metrics import METRICS
+from pytest_cowmem.record import Record
+from pytest_cowmem.units import render, render_change
+
+_SHOWN = ("private", "growth", "gc_pause", "gc_collections")
+
+
+def explain_failure(record: Record) -> str:
+    """Sentences for what is wrong, a table of what was measured, and how to go on."""
+    wrong = [
+        judgment for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.NOISY, Verdict.REGRESSED, Verdict.MISSING)
+    ]
+    lines = [sentence(judgment) for judgment in wrong] or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
+    lines += [f"note: {note}" for note in record.notes]
+    lines += ["", table(record), ""]
+    if record.verdict is Verdict.REGRESSED:
+        lines.append("to accept the new figures: pytest --cowmem --cowmem-update, and commit the baseline")
+    return "\n".join(lines)
+
+
+def sentence(judgment: Judgment) -> str:
+    """What is wrong with one metric: excess, limit, measured, and for noise what usually causes it."""
+    unit = METRICS[judgment.metric].unit
+    if judgment.measured is None:
+        return f"{judgment.metric} could not be measured: {why_missing(judgment.metric)}"
+    measured = render(judgment.measured, unit)
+    if judgment.verdict is Verdict.OVER:
+        assert judgment.budget is not None
+        excess = render(judgment.measured - judgment.budget, unit)
+        return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}"
+    if judgment.verdict is Verdict.NOISY:
+        return (
+            f"{judgment.metric} is noisy: half of the rounds are more than {render(judgment.spread, unit)} from {measured}, "
+            f"and {render(judgment.allowed, unit)} is tolerated; "
+            "look for what differs between rounds: the time of day, randomness, threads, the network"
+        )
+    assert judgment.difference is not None
+    assert judgment.baseline is not None
+    return (
+        f"{judgment.metric} has regressed by {render(judgment.difference, unit)}: {measured}, "
+        f"baseline {render(judgment.baseline, unit)}, {render(judgment.allowed, unit)} tolerated"
+    )
+
+
+def why_missing(metric: str) -> str:
+    """Why a metric can be absent from a measurement."""
+    if metric == "growth":
+        return "it takes at least 20 requests to tell growth from warming up; make more, for instance with cow_worker.burst()"
+    if metric in ("first", "cpu"):
+        return "the test made no request"
+    return "this machine does not give it"
+
+
+def advice(verdict: Verdict) -> str:
+    """How to go on after a verdict on the whole test."""
+    if verdict in (Verdict.NEW, Verdict.INCOMPATIBLE):
+        return ", which --cowmem-strict does not allow: record it with --cowmem-update, and commit the baseline"
+    if verdict is Verdict.IMPROVED:
+        return ", and cowmem_ratchet wants that locked in: run with --cowmem-update, and commit the baseline"
+    return ""
+
+
+def table(record: Record) -> str:
+    """The metrics that are gated, budgeted or wrong: measured, budget, baseline, difference, verdict."""
+    rows = []
+    for judgment in record.judgments:
+        if judgment.metric not in _SHOWN and judgment.budget is None and judgment.verdict is Verdict.OK:
+            continue
+        unit = METRICS[judgment.metric].unit
+        amounts = [None if amount is None else render(amount, unit) for amount in (judgment.measured, judgment.budget, judgment.baseline)]
+        difference = None if judgment.difference is None else render_change(judgment.difference, unit)
+        rows.append([judgment.metric, *amounts, difference, judgment.verdict.value])
+    headers = ["metric", "measured", "budget", "baseline", "difference", "verdict"]
+    return tabulate(
+        rows,
+        headers=headers,
+        missingval="-",
+        colalign=("left", "right", "right", "right", "right", "left"),
+        disable_numparse=True,
+    )

@@ -1,0 +1,142 @@
+"""The summary at the end of a run. Runs in the pytest process; a function of the run's records."""
+
+import pytest
+from tabulate import tabulate
+
+from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.record import Record
+from pytest_cowmem.session import Session
+from pytest_cowmem.units import render, render_change
+
+_DROPPED = ("gc pauses", "fresh", "copied", "of budget")  # which columns go first when the terminal is narrow
+_SHORTEST_NAME = 16
+_COLOURS = {
+    Verdict.OK: "green",
+    Verdict.NEW: "yellow",
+    Verdict.INCOMPATIBLE: "yellow",
+    Verdict.IMPROVED: "cyan",
+    Verdict.MISSING: "yellow",
+}
+
+
+def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
+    """Print the table, the zygotes, the environment, and one line that says how to accept changes."""
+    reporter.section("cowmem", sep="=")
+    if not state.records:
+        reporter.write_line("nothing was measured: no test that uses cow_worker has passed its own assertions", yellow=True)
+    else:
+        lines = rows(state.records, reporter._tw.fullwidth)
+        for line in lines[:2]:
+            reporter.write_line(line)
+        for line, record in zip(lines[2:], state.records, strict=True):
+            reporter.write_line(line, **{_COLOURS.get(record.verdict, "red") if not record.failed else "red": True})
+        reporter.write_line("")
+    for line in facts(state.records):
+        reporter.write_line(line)
+    for line in counts(state):
+        reporter.write_line(line, yellow=True)
+    for line in state.changes:
+        reporter.write_line(f"baseline: {line}", red=state.write_failed)
+    if hint := how_to_accept(state):
+        reporter.write_line(hint)
+
+
+def rows(records: list[Record], width: int) -> list[str]:
+    """The table's lines, header and rule first, at most `width` characters each: columns are dropped and names cut, nothing is wrapped."""
+    columns: dict[str, list[str]] = {
+        "test": [],
+        "private": [],
+        "change": [],
+        "of budget": [],
+        "copied": [],
+        "fresh": [],
+        "gc pauses": [],
+        "verdict": [],
+    }
+    for record in records:
+        for name, cell in zip(columns, cells(record), strict=True):
+            columns[name].append(cell)
+    if all(cell == "-" for cell in columns["of budget"]):
+        del columns["of budget"]
+    names = columns["test"]
+    for dropped in (*_DROPPED, None):
+        room = width - len(_draw(columns | {"test": [""] * len(names)})[1]) + len("test")
+        if room >= min(max(map(len, names)), _SHORTEST_NAME) or dropped is None:
+            columns["test"] = [name if len(name) <= room else "..." + name[len(name) - max(room - 3, 1) :] for name in names]
+            break
+        columns.pop(dropped, None)
+    return _draw(columns)
+
+
+def cells(record: Record) -> list[str]:
+    """One record's cells, all columns."""
+    values = record.measurement.values
+    private = record.judgment("private")
+    assert private is not None
+    assert private.measured is not None
+    share = f"{private.measured / private.budget:.0%}" if private.budget else "-"
+    change = "-" if private.difference is None else render_change(private.difference, "bytes")
+    size = {name: render(values[name], "bytes") if name in values else "-" for name in ("copied", "fresh")}
+    pauses = f"{values['gc_collections']} to {render(values['gc_pause'], 'ns')}" if values["gc_collections"] else "none"
+    test = record.test.rpartition("/")[2].replace(".py::", "::")
+    return [
+        test,
+        render(private.measured, "bytes"),
+        change,
+        share,
+        size["copied"],
+        size["fresh"],
+        pauses,
+        record.verdict.value,
+    ]
+
+
+def _draw(columns: dict[str, list[str]]) -> list[str]:
+    sides = ["left" if name in ("test", "verdict") else "right" for name in columns]
+    return tabulate(columns, headers="keys", colalign=sides, disable_numparse=True).splitlines()
+
+
+def facts(records: list[Record]) -> list[str]:
+    """The zygotes' sizes, the environment, the GC scale, and notes on what differs from the baseline."""
+    lines = [f"zygote {app}: {render(size, 'bytes')} resident" for app, size in sorted({(record.app, record.size) for record in records})]
+    for profile, environment in {record.profile: record.environment for record in records}.items():
+        lines.append(
+            f"profile {profile} (ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {render(int(environment['gc_speed']), 'ns')})"
+        )
+    said: dict[str, list[str]] = {}
+    for record in records:
+        for note in record.notes:
+            said.setdefault(note, []).append(record.test)
+    lines += [
+        f"note: {note}" + (f" ({tests[0].rpartition('::')[2]})" if len(tests) == 1 else f" ({len(tests)} tests)")
+        for note, tests in said.items()
+    ]
+    return lines
+
+
+def counts(state: Session) -> list[str]:
+    """What has no baseline, and what has no test, loudly."""
+    lines = []
+    verdicts = [record.verdict for record in state.records]
+    if Verdict.NEW in verdicts and not state.changes:
+        lines.append(f"{verdicts.count(Verdict.NEW)} new: no entry in {state.settings.baseline.name}, so nothing to compare with")
+    if Verdict.INCOMPATIBLE in verdicts and not state.changes:
+        lines.append(
+            f"{verdicts.count(Verdict.INCOMPATIBLE)} incompatible: {state.settings.baseline.name} has only {', '.join(sorted(state.baseline.profiles))}"
+        )
+    lines += [
+        f"missing: {j.metric} of {record.test} could not be measured"
+        for record in state.records
+        for j in record.judgments
+        if j.verdict is Verdict.MISSING
+    ]
+    lines += [f"stale: {test} is in the baseline, and there is no such test" for _, test in state.stale]
+    return lines
+
+
+def how_to_accept(state: Session) -> str:
+    """One line on locking in or accepting what differs, empty when nothing does."""
+    differing = [record for record in state.records if record.verdict not in (Verdict.OK, Verdict.OVER, Verdict.NOISY, Verdict.MISSING)]
+    if state.settings.update is not None or not (differing or state.stale):
+        return ""
+    return "to accept these figures: pytest --cowmem --cowmem-update, and commit the baseline"

@@ -1,0 +1,87 @@
+"""One test's scenario: run its body in rounds, judge the measurement, make the record. Runs in the pytest process."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx2
+
+from pytest_cowmem.config import Settings
+from pytest_cowmem.judge.baseline import Baseline, Entry
+from pytest_cowmem.judge.budget import Budget
+from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, notes, tolerances_of
+from pytest_cowmem.measure.client import CowWorker
+from pytest_cowmem.measure.machine import describe, profile_key
+from pytest_cowmem.measure.round import Round
+from pytest_cowmem.measure.sample import Measurement, Sample
+from pytest_cowmem.measure.zygote import Zygote
+from pytest_cowmem.record import Record
+
+_MOST_ROUNDS = 3  # times the rounds asked for, when their spread exceeds the tolerance
+
+
+@dataclass
+class Scenario:
+    """What one test needs to be measured."""
+
+    test: str
+    source: str
+    client: CowWorker
+    zygote: Zygote
+    budget: Budget
+    settings: Settings
+    baseline: Baseline
+    running: bool = False
+
+    def measure(self, body: Callable[[], object]) -> Record:
+        """Run the body in rounds, more of them while their spread exceeds the tolerance, and judge. What the body raises comes through."""
+        profile = profile_key(os.environ | dict(self.zygote.app.env))
+        known = self.baseline.profiles.get(profile)
+        entry = known.tests.get(self.test) if known else None
+        tolerances = tolerances_of(self.budget, self.settings.tolerances)
+        samples: list[Sample] = []
+        least = self.budget.rounds or self.settings.rounds
+        while True:
+            samples.append(self._round(body))
+            if len(samples) < least:
+                continue
+            measurement = Measurement.of(samples)
+            judgments = judge(measurement, self.budget, entry, tolerances)
+            if len(samples) >= _MOST_ROUNDS * least or all(judgment.verdict is not Verdict.NOISY for judgment in judgments):
+                break
+        environment = describe(self.zygote.facts)
+        found = Entry(measurement.values, measurement.spread, measurement.rounds, self.source, gc_state(self.zygote))
+        verdict = gravest(judgments, entry, known is not None or not self.baseline.profiles)
+        return Record(
+            test=self.test,
+            profile=profile,
+            environment=environment,
+            app=self.zygote.app.target,
+            size=self.zygote.size,
+            measurement=measurement,
+            judgments=tuple(judgments),
+            verdict=verdict,
+            entry=found,
+            failed=fails(judgments, verdict, self.settings.strict, self.settings.ratchet, self.settings.update),
+            notes=tuple(notes(found, entry, environment, known.environment if known else {})),
+        )
+
+    def _round(self, body: Callable[[], object]) -> Sample:
+        headers, cookies = self.client.headers.copy(), httpx2.Cookies(self.client.cookies)
+        self.running = True
+        try:
+            with Round(self.zygote, self.settings.timeout) as current:
+                self.client.enter_round(current)
+                body()
+                return current.finish()
+        finally:
+            self.running = False
+            self.client.enter_round(None)
+            self.client.headers, self.client.cookies = headers, cookies
+
+
+def gc_state(zygote: Zygote) -> str:
+    """The app's GC policy as it took effect: "freeze: on, 700 10 10, 41230 frozen"."""
+    facts = zygote.facts
+    thresholds = " ".join(map(str, facts["gc_thresholds"]))
+    return f"{zygote.app.gc}: {'on' if facts['gc_enabled'] else 'off'}, {thresholds}, {facts['gc_frozen']} frozen"

@@ -1,0 +1,77 @@
+"""Garbage collections, counted into memory the pytest process shares. Runs in the worker.
+
+The callback takes no lock, keeps no object and adds up in place, so it neither moves the figures nor runs out of room: one row of
+integers a generation, however many collections there are.
+"""
+
+import gc
+import mmap
+import resource
+import time
+from collections.abc import Callable
+from typing import Any
+
+GENERATIONS = 3
+COLUMNS = ("collections", "thread_ns", "longest_thread_ns", "longest_wall_ns", "faults")
+TABLE_BYTES = mmap.PAGESIZE
+
+
+def recorder(table: "memoryview[int]") -> Callable[[str, dict[str, Any]], None]:
+    """A callback for `gc.callbacks` that adds each collection to `table`, GENERATIONS rows of COLUMNS 8-byte integers."""
+    thread_clock, wall_clock = time.thread_time_ns, time.perf_counter_ns
+    usage, who = resource.getrusage, resource.RUSAGE_THREAD
+    width, last = len(COLUMNS), GENERATIONS - 1
+    faults = thread_ns = wall_ns = 0
+
+    def record(phase: str, info: dict[str, Any]) -> None:
+        nonlocal faults, thread_ns, wall_ns
+        if phase == "start":
+            faults = usage(who).ru_minflt
+            wall_ns = wall_clock()
+            thread_ns = thread_clock()
+            return
+        thread_ns = thread_clock() - thread_ns
+        wall_ns = wall_clock() - wall_ns
+        faults = usage(who).ru_minflt - faults
+        row = width * min(info.get("generation", last), last)
+        table[row] += 1
+        table[row + 1] += thread_ns
+        if thread_ns > table[row + 2]:
+            table[row + 2] = thread_ns
+        if wall_ns > table[row + 3]:
+            table[row + 3] = wall_ns
+        table[row + 4] += faults
+
+    return record
+
+
+def shared_table(fd: int) -> "memoryview[int]":
+    """Map the table behind `fd`, TABLE_BYTES long, as 8-byte integers."""
+    return memoryview(mmap.mmap(fd, TABLE_BYTES)).cast("q")
+
+
+def arm(table: "memoryview[int]") -> None:
+    """Start recording; the callback has run once by then, so that its own first faults are not a collection's."""
+    record = recorder(table)
+    record("start", {})
+    record("stop", {})
+    for index in range(GENERATIONS * len(COLUMNS)):
+        table[index] = 0
+    gc.callbacks.append(record)
+
+
+def calibrate(objects: int = 100_000, repeats: int = 7) -> int:
+    """Thread CPU nanoseconds of one collection of `objects` lists, the least of `repeats`: how fast this machine collects.
+
+    Runs in a throwaway fork, since it freezes everything else out of the way first.
+    """
+    gc.disable()
+    gc.freeze()
+    kept = [[None] for _ in range(objects)]
+    spent = []
+    for _ in range(repeats):
+        begun = time.thread_time_ns()
+        gc.collect()
+        spent.append(time.thread_time_ns() - begun)
+    assert len(kept) == objects  # alive until here
+    return min(spent)

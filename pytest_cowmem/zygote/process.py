@@ -1,0 +1,31 @@
+"""What a process asks the kernel of itself. Runs in the zygote and its forks.
+
+`ctypes`, since the standard library wraps neither call.
+"""
+
+import ctypes
+import os
+import signal
+
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_ADDR_NO_RANDOMIZE = 0x0040000  # linux/personality.h
+_QUERY = 0xFFFFFFFF  # personality(2): return the present value and change nothing
+
+_libc = ctypes.CDLL(None)
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when `parent` ends (prctl(2)); cleared by fork, so every fork calls it."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the call
+        os._exit(1)
+
+
+def addresses_are_fixed() -> bool:
+    """Whether address randomisation is off for this process."""
+    return bool(_libc.personality(_QUERY) & _ADDR_NO_RANDOMIZE)
+
+
+def fix_addresses() -> bool:
+    """Turn address randomisation off from the next exec on; False where that is refused (Docker's seccomp profile does)."""
+    return int(_libc.personality(_libc.personality(_QUERY) | _ADDR_NO_RANDOMIZE)) != -1 and addresses_are_fixed()

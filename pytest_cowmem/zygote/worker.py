@@ -1,0 +1,73 @@
+"""One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker; `idle` in its twin."""
+
+import gc
+import os
+import pickle
+import socket
+import sys
+import traceback
+from typing import Any
+
+from pytest_cowmem.zygote import apps, pauses, wire, wsgi
+
+
+def quiet_app(_environ: apps.Environ, start_response: Any) -> list[bytes]:
+    """An app that does nothing: what the harness itself touches is touched before the worker is ready."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ready"]
+
+
+def work(sock: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+    """Serve this worker's round. The first exchange is the harness's own, and over when the worker is ready."""
+    if collect:
+        gc.enable()
+    if after_fork:
+        apps.load(after_fork)()
+    pauses.arm(table)
+    wire.send(sock, ("forked",))
+    if handle(sock, quiet_app):
+        while handle(sock, app):
+            pass
+
+
+def handle(sock: socket.socket, app: Any) -> bool:
+    """Serve one message; False when the pytest process has closed its end."""
+    try:
+        message = wire.receive(sock)
+    except EOFError:
+        return False
+    kind, *rest = message
+    if kind == "request":
+        wsgi.serve_request(sock, app, *rest)
+    elif kind == "burst":
+        wsgi.serve_burst(sock, app, *rest)
+    elif kind == "call":
+        serve_call(sock, *rest)
+    elif kind == "modules":
+        wire.send(sock, ("modules", list(sys.modules)))
+    else:
+        raise RuntimeError(f"a worker was sent the unknown message {kind!r}: please report this as a bug of pytest-cowmem")
+    sys.stdout.flush()
+    return True
+
+
+def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
+    """Call `module:function` with pickled (args, kwargs); answers with the pickled result, or with the traceback."""
+    try:
+        args, kwargs = pickle.loads(arguments)
+        result = pickle.dumps(apps.load(target)(*args, **kwargs))
+    except Exception as error:
+        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        wire.send(sock, ("raised", f"{type(error).__name__}: {error}", text))
+    else:
+        wire.send(sock, ("returned",))
+        wire.send_bytes(sock, result)
+
+
+def idle(sock: socket.socket) -> None:
+    """The twin's whole life: say that it runs, then hold its pages until the socket closes."""
+    wire.send(sock, ("forked",))
+    try:
+        wire.receive(sock)
+    except EOFError:
+        os._exit(0)

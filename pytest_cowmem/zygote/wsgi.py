@@ -1,0 +1,144 @@
+"""Serve one WSGI request, or one over and over. Runs in the worker."""
+
+import io
+import marshal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from pytest_cowmem.zygote import wire
+from pytest_cowmem.zygote.apps import Environ, WSGIApp
+
+_ERROR_BODY = b"<html><head><title>Internal Server Error</title></head><body><h1>Internal Server Error</h1></body></html>"
+
+
+class RequestBody(io.RawIOBase):
+    """A request's body, pulled from the pytest process piece by piece as the app reads it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer)
+        wire.send(self._sock, ("read", len(view)))
+        return wire.receive_into(self._sock, view)
+
+
+class Response:
+    """The server's side of one WSGI call: sends the status with the first bytes, the body as it comes."""
+
+    def __init__(self, sock: "socket.socket | None", with_body: bool) -> None:
+        self._sock = sock
+        self._with_body = with_body
+        self._head: tuple[str, list[tuple[str, str]]] | None = None
+        self.status = ""
+        self.begun = False
+
+    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
+        """WSGI's start_response."""
+        if exc_info is not None and self.begun:
+            raise exc_info[1].with_traceback(exc_info[2])
+        if self._head is not None and exc_info is None:
+            raise AssertionError("start_response was called twice without exc_info")
+        self._head = (status, headers)
+        self.status = status
+        return self.write
+
+    def begin(self) -> None:
+        if self.begun:
+            return
+        if self._head is None:
+            raise RuntimeError("the app returned without calling start_response")
+        self.begun = True
+        if self._sock is not None:
+            wire.send(self._sock, ("start", self._head[0], [(str(k), str(v)) for k, v in self._head[1]]))
+
+    def write(self, chunk: bytes) -> None:
+        if chunk:
+            self.begin()
+            if self._sock is not None and self._with_body:
+                wire.send_bytes(self._sock, chunk)
+
+
+def call_app(app: WSGIApp, environ: Environ, response: Response) -> None:
+    """Run the app to the end of its response, and close what it returned, as PEP 3333 asks."""
+    result = app(environ, response.start)
+    try:
+        for chunk in result:
+            response.write(chunk)
+        response.begin()
+    finally:
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+
+
+def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
+    """Run the app; an exception becomes a 500 with its traceback on stderr. False if it came after the response had begun."""
+    try:
+        call_app(app, environ, response)
+    except Exception as error:
+        traceback.print_exception(type(error), error, error.__traceback__)
+        if response.begun:
+            return False
+        response.start(
+            "500 Internal Server Error",
+            [("Content-Type", "text/html"), ("Content-Length", str(len(_ERROR_BODY)))],
+            (None, error, None),
+        )
+        response.write(_ERROR_BODY)
+    return True
+
+
+def complete(environ: Environ, body: Any) -> Environ:
+    """Add to `environ`, which the client made from the request, what only the server's process can give."""
+    environ["wsgi.version"] = (1, 0)
+    environ["wsgi.input"] = body
+    environ["wsgi.errors"] = sys.stderr
+    environ["wsgi.multithread"] = False
+    environ["wsgi.multiprocess"] = True
+    environ["wsgi.run_once"] = False
+    environ["wsgi.input_terminated"] = True
+    return environ
+
+
+def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, streamed_body: bool) -> None:
+    """Serve one request: the body is pulled as the app reads it, the response sent as it comes."""
+    body = io.BufferedReader(RequestBody(sock)) if streamed_body else io.BytesIO()
+    response = Response(sock, environ["REQUEST_METHOD"] != "HEAD")
+    if answer(app, complete(environ, body), response):
+        wire.send(sock, ("done", 1))
+    else:
+        wire.send(sock, ("aborted",))
+
+
+def serve_burst(sock: socket.socket, app: WSGIApp, packed_environ: bytes, body: bytes, times: int, seconds: float) -> None:
+    """Serve one request up to `times` times, for about `seconds`; the last response is sent, the others must have the same status.
+
+    Every request gets an environ of its own, unpacked anew: a server's requests share no strings either.
+    """
+    clock = time.monotonic
+    stop_at = clock() + seconds
+    loads = marshal.loads
+    status = None
+    for served in range(1, times + 1):
+        last = served == times or clock() > stop_at
+        environ = complete(loads(packed_environ), io.BytesIO(body))
+        response = Response(sock if last else None, environ["REQUEST_METHOD"] != "HEAD")
+        if not answer(app, environ, response):
+            wire.send(sock, ("aborted",))
+            return
+        if status is None:
+            status = response.status
+        if response.status != status:
+            wire.send(sock, ("mixed", status, response.status, served))
+            return
+        if last:
+            wire.send(sock, ("done", served))
+            return
