@@ -79,11 +79,13 @@ def parse_target(target: str) -> tuple[str, tuple[list[Any], dict[str, Any]] | N
         if isinstance(tree, ast.Call):
             factory = (
                 [ast.literal_eval(arg) for arg in tree.args],
-                {str(word.arg): ast.literal_eval(word.value) for word in tree.keywords},
+                {word.arg or "": ast.literal_eval(word.value) for word in tree.keywords},
             )
+            if "" in factory[1]:
+                raise ValueError("a mapping unpacked into keywords")
             tree = tree.func
         path = f"{module}:{ast.unparse(tree)}"
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, TypeError):
         path = ""
     if not _is_path(path):
         raise wrong_and_right(

@@ -12,14 +12,18 @@ def is_measured(item: pytest.Item) -> bool:
     return "cow_worker" in getattr(item, "fixturenames", ())
 
 
-def check_markers(items: list[pytest.Item]) -> None:
-    """pytest.UsageError for the first marker that cannot be meant."""
+def check_markers(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """pytest.UsageError for the first marker that cannot be meant; in an xdist worker, which has no way to raise one, it is kept."""
     for item in items:
         try:
             budget_of(item)
             app_of(item, App("placeholder:app"))
         except UsageError as error:
-            raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+            state.usage_error = f"{item.nodeid}: {error}"
+            if not hasattr(config, "workerinput"):
+                raise pytest.UsageError(state.usage_error) from None
+            items.clear()
+            return
 
 
 def note_collected(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:

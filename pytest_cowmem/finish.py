@@ -14,11 +14,14 @@ def finish(state: Session, session: pytest.Session) -> None:
     """In an xdist worker hand over what was collected; elsewhere do what the whole run calls for."""
     output = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output["cowmem"] = {"collected": state.collected, "whole": state.whole}
+        output["cowmem"] = {"collected": state.collected, "whole": state.whole, "usage_error": state.usage_error}
+        return
+    if state.usage_error:
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     state.stale = find_stale(state)
     if state.settings.update is not None and not session.config.option.collectonly:
-        accept(state)
+        accept(state, session)
     if state.settings.strict and not state.records and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -36,7 +39,7 @@ def find_stale(state: Session) -> list[tuple[str, str]]:
     return stale(state.baseline, profiles, tests, set(state.collected) if state.whole else set(), missing)
 
 
-def accept(state: Session) -> None:
+def accept(state: Session, session: pytest.Session) -> None:
     """Write what the run measured into the baseline, as far as the mode allows, and keep what changed for the summary."""
     assert state.settings.update is not None
     measured = [
@@ -58,6 +61,7 @@ def accept(state: Session) -> None:
         except UsageError as error:
             state.changes = [str(error)]
             state.write_failed = True
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     state.stale = [] if drop else state.stale
 
 

@@ -1,5 +1,7 @@
 """The options and their ini twins, declared. Runs in the pytest process, in every run: it imports pytest alone."""
 
+import argparse
+
 import pytest
 
 UPDATES = ("changed", "new", "tighten", "all")
@@ -19,7 +21,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--cowmem-update",
         nargs="?",
         const="changed",
-        choices=UPDATES,
+        type=update_mode,
+        metavar="MODE",
         default=None,
         help="accept into the baseline what is new, regressed or improved (changed, the default), "
         "only new tests, only lower values (tighten), or all",
@@ -51,6 +54,14 @@ def add_options(parser: pytest.Parser) -> None:
 def enabled(config: pytest.Config) -> bool:
     """Whether this run measures."""
     return flag(config, "cowmem")
+
+
+def update_mode(text: str) -> str:
+    """One of UPDATES; an error that shows the way where a path was taken for one."""
+    if text not in UPDATES:
+        modes = ", ".join(UPDATES)
+        raise argparse.ArgumentTypeError(f"{text!r} is no mode ({modes}): put paths before the option, or write --cowmem-update=changed")
+    return text
 
 
 def flag(config: pytest.Config, name: str) -> bool:

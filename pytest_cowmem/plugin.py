@@ -46,7 +46,7 @@ class Measuring:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         from pytest_cowmem import collection
 
-        collection.check_markers(items)
+        collection.check_markers(self.state, self.config, items)
         collection.note_collected(self.state, self.config, items)
         if self.state.settings.only:
             collection.keep_measured(self.config, items)

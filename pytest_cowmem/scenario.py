@@ -46,11 +46,11 @@ class Scenario:
             if len(samples) < least:
                 continue
             measurement = Measurement.of(samples)
-            judgments = judge(measurement, self.budget, entry, tolerances)
+            judgments = judge(measurement, self.budget, entry, tolerances, self.zygote.layout)
             if len(samples) >= _MOST_ROUNDS * least or all(judgment.verdict is not Verdict.NOISY for judgment in judgments):
                 break
         environment = describe(self.zygote.facts)
-        found = Entry(measurement.values, measurement.spread, measurement.rounds, self.source, gc_state(self.zygote))
+        found = Entry(measurement.values, measurement.spread, measurement.rounds, self.source, gc_state(self.zygote), self.zygote.layout)
         verdict = gravest(judgments, entry, known is not None or not self.baseline.profiles)
         return Record(
             test=self.test,

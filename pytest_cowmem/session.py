@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Session:
     """The state of a measuring run.
 
-    `collected` maps each collected test file to its measured tests, `whole` says that no test was picked by name. `stale` holds (profile, test) of entries without a test, `changes` a line for each change to the baseline file.
+    `collected` maps each collected test file to its measured tests, `whole` says that no test was picked by name.
+    `stale` holds (profile, test) of entries without a test, `changes` a line for each change to the baseline file.
     """
 
     settings: Settings
@@ -37,6 +38,7 @@ class Session:
     stale: list[tuple[str, str]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     write_failed: bool = False
+    usage_error: str = ""
 
 
 SESSION = pytest.StashKey[Session]()
@@ -106,6 +108,7 @@ def note_worker(state: Session, output: Mapping[str, Any]) -> None:
     if "cowmem" in output:
         state.collected = output["cowmem"]["collected"]
         state.whole = output["cowmem"]["whole"]
+        state.usage_error = output["cowmem"]["usage_error"]
 
 
 def source_hash(item: pytest.Item) -> str:

@@ -17,7 +17,7 @@ FORMAT = 1
 class Entry:
     """What one test measured when somebody last accepted it: ints in bytes, nanoseconds or counts.
 
-    `source` is a hash of the test's source, `gc` the app's policy, thresholds and freeze count.
+    `source` is a hash of the test's source, `gc` the app's policy, thresholds and freeze count, `layout` a digest of where its objects lay.
     """
 
     metrics: Mapping[str, int]
@@ -25,6 +25,7 @@ class Entry:
     rounds: int
     source: str
     gc: str
+    layout: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def loads(text: str, name: str = "baseline") -> Baseline:
     if type(found) is int and found > FORMAT:
         raise UsageError(f"the baseline {name} has format {found}, and this version reads up to {FORMAT}: upgrade pytest-cowmem")
     try:
-        if found != FORMAT:
+        if type(found) is not int or found != FORMAT:
             raise ValueError(f'"format" is {found!r}, not {FORMAT}')
         return Baseline({key: _profile(value) for key, value in data["profiles"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -116,13 +117,8 @@ def _entry(test: str, data: Any) -> Entry:
     if unknown:
         raise ValueError(f"{test} has the unknown key {unknown.pop()!r}")
     metrics, spread = ({str(name): _checked(value, (int,), name) for name, value in data[key].items()} for key in ("metrics", "spread"))
-    return Entry(
-        metrics,
-        spread,
-        _checked(data["rounds"], (int,), test),
-        _checked(data["source"], (str,), test),
-        _checked(data["gc"], (str,), test),
-    )
+    texts = {name: _checked(data[name], (str,), test) for name in ("source", "gc", "layout")}
+    return Entry(metrics, spread, _checked(data["rounds"], (int,), test), **texts)
 
 
 def _checked(value: Any, kinds: tuple[type, ...], name: object) -> Any:

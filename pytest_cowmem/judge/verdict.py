@@ -7,7 +7,8 @@ from enum import Enum
 from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.measure.sample import Measurement
-from pytest_cowmem.metrics import METRICS, Tolerance
+from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS, Metric, Tolerance
+from pytest_cowmem.units import render
 
 
 class Verdict(str, Enum):
@@ -47,19 +48,28 @@ def tolerances_of(budget: Budget, settings: Mapping[str, Tolerance]) -> dict[str
     return {**defaults, **settings, **budget.tolerances}
 
 
-def judge(measurement: Measurement, budget: Budget, entry: Entry | None, tolerances: Mapping[str, Tolerance]) -> list[Judgment]:
-    """Judge every metric that was measured, budgeted or in the baseline, in the order of METRICS."""
+def judge(
+    measurement: Measurement, budget: Budget, entry: Entry | None, tolerances: Mapping[str, Tolerance], layout: str
+) -> list[Judgment]:
+    """Judge every metric that was measured, budgeted or in the baseline, in the order of METRICS.
+
+    `layout` is the zygote's; LAYOUT_NOISE is tolerated on top where the entry was measured in another.
+    """
     known = entry.metrics if entry else {}
+    moved = entry is not None and entry.layout != layout
     return [
-        _judge_one(name, measurement, budget.limits.get(name), known.get(name), tolerances.get(name))
+        _judge_one(METRICS[name], measurement, budget.limits.get(name), known.get(name), tolerances.get(name), moved)
         for name in METRICS
         if name in measurement.values or name in budget.limits or name in known
     ]
 
 
-def _judge_one(name: str, measurement: Measurement, limit: int | None, baseline: int | None, tolerance: Tolerance | None) -> Judgment:
-    measured, spread = measurement.values.get(name), measurement.spread.get(name, 0)
+def _judge_one(
+    metric: Metric, measurement: Measurement, limit: int | None, baseline: int | None, tolerance: Tolerance | None, moved: bool
+) -> Judgment:
+    measured, spread = measurement.values.get(metric.name), measurement.spread.get(metric.name, 0)
     allowed = tolerance.allows(measured or 0 if baseline is None else baseline) if tolerance else 0
+    between = allowed + (LAYOUT_NOISE if moved and metric.paged else 0)
     verdict = Verdict.OK
     if measured is None:
         verdict = Verdict.MISSING if limit is not None or tolerance else Verdict.OK
@@ -69,11 +79,12 @@ def _judge_one(name: str, measurement: Measurement, limit: int | None, baseline:
         pass
     elif spread > allowed:
         verdict = Verdict.NOISY
-    elif baseline is not None and measured > baseline + allowed:
+    elif baseline is not None and measured > baseline + between:
         verdict = Verdict.REGRESSED
-    elif baseline is not None and measured < baseline - allowed:
+    elif baseline is not None and measured < baseline - between:
         verdict = Verdict.IMPROVED
-    return Judgment(name, measured, spread, limit, baseline, allowed, verdict)
+    tolerated = allowed if verdict is Verdict.NOISY else between
+    return Judgment(metric.name, measured, spread, limit, baseline, tolerated, verdict)
 
 
 def gravest(judgments: Sequence[Judgment], entry: Entry | None, compatible: bool) -> Verdict:
@@ -109,6 +120,8 @@ def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], 
         for name in sorted(set(environment) & set(recorded) - {"gc_speed"})
         if environment[name] != recorded[name]
     ]
+    if entry is not None and entry.layout != found.layout:
+        said.append(f"objects lie in other pages than when the baseline was measured: {render(LAYOUT_NOISE, 'bytes')} more tolerated")
     if entry is not None and entry.source != found.source:
         said.append("the test's source has changed since the baseline: a difference may be the scenario's")
     if entry is not None and entry.gc != found.gc:

@@ -2,6 +2,7 @@
 
 import marshal
 import pickle
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -47,13 +48,13 @@ class CowWorker(httpx2.Client):
         body = request.read()
         environ = make_environ(request)
         current = self.current_round()
+        current.begin(f"serving {request.method} {request.url.raw_path.decode(_LATIN)}, {times} times")
         seen: httpx2.Response | None = None
         left = times
         while left:
             size = current.chunk(times, left)
-            current.doing = f"serving {request.method} {request.url.raw_path.decode(_LATIN)}, {times} times"
             current.send(("burst", marshal.dumps(environ), body, size, current.timeout / 2))
-            stream = ResponseStream(current, iter(()))
+            stream = ResponseStream(current, iter(()), before=times - left)
             response = stream.response(request)
             response.read()
             if seen is not None and seen.status_code != response.status_code:
@@ -61,6 +62,7 @@ class CowWorker(httpx2.Client):
             seen = response
             left -= stream.served
         assert seen is not None
+        self.cookies.extract_cookies(seen)
         return seen
 
     def call(self, function: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -72,7 +74,7 @@ class CowWorker(httpx2.Client):
         if ":" not in target:
             raise wrong_and_right("call takes module:function", f"call({target!r})", 'call("shop.cache:fill")')
         current = self.current_round()
-        current.doing = f"calling {target}"
+        current.begin(f"calling {target}")
         current.send(("call", target, pickle.dumps((args, kwargs))))
         answer = current.receive()
         if answer[0] == "raised":
@@ -89,28 +91,26 @@ class WorkerTransport(httpx2.BaseTransport):
 
     def __init__(self, current_round: Callable[[], Round]) -> None:
         self._current_round = current_round
-        self._open: ResponseStream | None = None
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         current = self._current_round()
-        if self._open is not None and self._open.round is current:
-            self._open.close()
         has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-        current.doing = f"serving {request.method} {request.url.raw_path.decode(_LATIN)}"
+        current.begin(f"serving {request.method} {request.url.raw_path.decode(_LATIN)}")
         current.send(("request", make_environ(request), has_body))
         assert isinstance(request.stream, httpx2.SyncByteStream)
-        self._open = ResponseStream(current, iter(request.stream))
-        return self._open.response(request)
+        stream = current.response = ResponseStream(current, iter(request.stream))
+        return stream.response(request)
 
 
 class ResponseStream(httpx2.SyncByteStream):
     """A response's body as the worker sends it, feeding it the request's body as the app asks for it."""
 
-    def __init__(self, current: Round, body: Iterator[bytes]) -> None:
+    def __init__(self, current: Round, body: Iterator[bytes], before: int = 0) -> None:
         self.round = current
         self.served = 0
+        self._before = before
         self._body = body
-        self._rest = b""
+        self._rest = memoryview(b"")
         self._over = False
 
     def response(self, request: httpx2.Request) -> httpx2.Response:
@@ -133,10 +133,11 @@ class ResponseStream(httpx2.SyncByteStream):
             yield piece
 
     def close(self) -> None:
-        """Read the rest and drop it: a worker still sending is not at its end."""
-        if self.round.alive:
-            for _ in self:
-                pass
+        """Read the rest and drop it: a worker still sending is not at its end. WorkerDied when there is no end to it."""
+        give_up = time.monotonic() + self.round.timeout
+        while self.round.alive and self._next() is not None:
+            if time.monotonic() > give_up:
+                raise self.round.overdue("had not ended its response")
 
     def _next(self) -> Any:
         """The next piece of the body, the head's message, or None at the end."""
@@ -145,7 +146,7 @@ class ResponseStream(httpx2.SyncByteStream):
             if isinstance(frame, bytes) or frame[0] == "start":
                 return frame
             if frame[0] == "read":
-                self.round.send_body(self._piece(frame[1]))
+                self._feed(frame[1])
                 continue
             self._over = True
             if frame[0] == "done":
@@ -154,18 +155,22 @@ class ResponseStream(httpx2.SyncByteStream):
                 continue
             self.round.served(1)
             if frame[0] == "mixed":
-                raise _mixed(*frame[1:])
+                first, other, at = frame[1:]
+                raise _mixed(first, other, self._before + at)
             raise httpx2.RemoteProtocolError("the app raised after its response had begun: its traceback is in the captured stderr")
         return None
 
-    def _piece(self, most: int) -> bytes:
-        while not self._rest:
-            piece = next(self._body, None)
-            if piece is None:
-                return b""
-            self._rest = piece
-        piece, self._rest = self._rest[:most], self._rest[most:]
-        return piece
+    def _feed(self, most: int) -> None:
+        """Send the next piece of the request's body; where the test's own iterator raises, the app sees the client go."""
+        try:
+            while not self._rest and (piece := next(self._body, None)) is not None:
+                self._rest = memoryview(piece)
+        except BaseException:
+            self.round.send(("gone",))
+            self.close()
+            raise
+        self.round.send_body(self._rest[:most])
+        self._rest = self._rest[most:]
 
 
 def _mixed(first: str, other: str, at: int) -> MixedStatuses:

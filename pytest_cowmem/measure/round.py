@@ -2,7 +2,7 @@
 
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 from pytest_cowmem.errors import CowmemError, WorkerDied
 from pytest_cowmem.measure import kernel
@@ -16,6 +16,12 @@ _BURST_CHUNKS = 12
 _DEATH_SECONDS = 5.0
 
 
+class Closable(Protocol):
+    """A response that may not have been read to its end."""
+
+    def close(self) -> None: ...
+
+
 class Round:
     """A worker from ready to end, as a context manager; `finish()` gives its Sample."""
 
@@ -24,6 +30,8 @@ class Round:
         self.timeout = timeout
         self.requests = 0
         self.doing = "getting ready"
+        self.response: Closable | None = None
+        self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []
         self._stride = 1
         self.worker, self.twin = zygote.fork()
@@ -52,13 +60,20 @@ class Round:
         while self.receive() != ("done", 1):
             pass
         wire.receive(self.twin.socket)
-        self._wait(self.worker.pid, self.twin.pid, self.zygote.pid)
+        self._wait(self.worker.pid, self.twin.pid, self.zygote.stem, self.zygote.pid)
         kernel.reset_peak(self.worker.pid)
         self._memory = kernel.memory(self.worker.pid)
         self._resident = kernel.resident(self.worker.pid)[0]
         self._pages = kernel.private_pages(self.worker.pid, self.twin.pid)
         self._cpu = kernel.cpu_time(self.worker.pid)
         self.doing = "nothing"
+
+    def begin(self, doing: str) -> None:
+        """Note what the worker is asked for next; a response still open is read to its end first."""
+        if self.response is not None:
+            self.response.close()
+            self.response = None
+        self.doing = doing
 
     def send(self, message: wire.Message) -> None:
         """Send the worker a message. WorkerDied when it is gone."""
@@ -67,7 +82,7 @@ class Round:
         except OSError:
             raise self._death() from None
 
-    def send_body(self, piece: bytes) -> None:
+    def send_body(self, piece: memoryview) -> None:
         """Send the worker a piece of a request's body; empty at its end."""
         try:
             wire.send_bytes(self.worker.socket, piece)
@@ -79,13 +94,17 @@ class Round:
         try:
             return wire.receive(self.worker.socket)
         except TimeoutError:
-            self.end()
-            raise WorkerDied(
-                f"the worker had not answered after {self.timeout:g} s while {self.doing}, and was killed: "
-                "mend the request, or raise cowmem_timeout"
-            ) from None
+            raise self.overdue("had not answered") from None
         except (OSError, EOFError):
             raise self._death() from None
+
+    def overdue(self, what: str) -> WorkerDied:
+        """End a worker that takes too long; the error to raise."""
+        self.end()
+        self._cause = WorkerDied(
+            f"the worker {what} after {self.timeout:g} s while {self.doing}, and was killed: mend the request, or raise cowmem_timeout"
+        )
+        return self._cause
 
     def served(self, requests: int) -> None:
         """Count finished requests, and read the worker's memory when it is time to."""
@@ -107,8 +126,9 @@ class Round:
 
     def finish(self) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced."""
+        self.begin(self.doing)
         worker, twin = self.worker.pid, self.twin.pid
-        self._wait(worker, twin, self.zygote.pid)
+        self._wait(worker, twin, self.zygote.stem, self.zygote.pid)
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
         copied, fresh = (now - then for now, then in zip(kernel.private_pages(worker, twin), self._pages, strict=True))
@@ -155,20 +175,25 @@ class Round:
             raise self._death() from None
 
     def _death(self) -> CowmemError:
-        """What became of a worker that no longer talks."""
+        """What became of a worker that no longer talks; the same each time, since a test may have swallowed the first."""
+        if self._cause is not None:
+            return self._cause
         give_up = time.monotonic() + _DEATH_SECONDS
         while kernel.state(self.worker.pid) not in "ZX" and time.monotonic() < give_up:
             time.sleep(0.001)
-        codes = self.end()
-        return WorkerDied(f"the worker {ended(codes[0] if codes else None)} while {self.doing}")
+        hung_up = self.alive and kernel.state(self.worker.pid) not in "ZX"
+        code = self.end()
+        what = "closed its connection to the test" if hung_up else ended(code)
+        self._cause = WorkerDied(f"the worker {what} while {self.doing}")
+        return self._cause
 
-    def end(self) -> list[int | None]:
-        """End worker and twin; their exit codes, empty when they had been ended before."""
+    def end(self) -> int | None:
+        """End worker and twin; the worker's exit code, None when they had been ended before."""
         if not self.alive:
-            return []
+            return None
         self.worker.kill()
         self.twin.kill()
         try:
-            return self.zygote.reap(self.worker.pid, self.twin.pid)
+            return self.zygote.reap()[1]
         finally:
             self.zygote.show_output()

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TextIO
@@ -83,24 +83,25 @@ class Zygote:
         self.control.settimeout(timeout)
         environ = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
         with far:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "pytest_cowmem.zygote", str(far.fileno()), str(fd), str(os.getpid())],
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
+                [sys.executable, "-m", "pytest_cowmem.zygote", "start"],
                 env=environ | {"PYTHONHASHSEED": "0"} | dict(app.env),
                 cwd=rootdir,
-                pass_fds=(far.fileno(), fd),
-                stdin=subprocess.DEVNULL,
+                stdin=far.fileno(),
                 stdout=self.stdout.file,
                 stderr=self.stderr.file,
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends its zygotes
             )
-        os.close(fd)
         try:
-            self.facts = self._start([str(rootdir), *path, *app.pythonpath])
+            self.facts = self._start([str(rootdir), *path, *app.pythonpath], fd)
         except BaseException:
             self.close()
             raise
+        finally:
+            os.close(fd)
         self.size: int = psutil.Process(self._process.pid).memory_info().rss
         self.scale = _REFERENCE_NS / self.facts["gc_speed"]
+        self.layout = f"{self.facts['layout'] % 2**64:016x}"
         self.modules = frozenset(self.facts["modules"])
 
     @property
@@ -111,7 +112,7 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _start(self, path: list[str]) -> dict[str, Any]:
+    def _start(self, path: list[str], table_fd: int) -> dict[str, Any]:
         target, factory = parse_target(self.app.target)
         config = {
             "target": target,
@@ -122,7 +123,7 @@ class Zygote:
             "gc": self.app.gc,
         }
         while True:
-            kind, *rest = self._ask(("start", config))
+            kind, *rest = self._ask(lambda: self._send_start(config, table_fd))
             if kind == "started":
                 facts: dict[str, Any] = rest[0]
                 return facts
@@ -130,13 +131,15 @@ class Zygote:
                 line, trace = rest
                 raise AppFailed(f"the app {self.app.target!r} could not be preloaded: {line}\n\n{trace}")
 
-    def _ask(self, message: wire.Message, fds: Sequence[int] = ()) -> wire.Message:
-        """Send one message and wait for the answer. ZygoteDied when none comes."""
+    def _send_start(self, config: dict[str, Any], table_fd: int) -> None:
+        wire.send(self.control, ("start", config))
+        socket.send_fds(self.control, [b"\0"], [table_fd])
+
+    def _ask(self, send: Callable[[], None]) -> wire.Message:
+        """Send something and wait for the answer. ZygoteDied when none comes."""
         try:
-            wire.send(self.control, message)
-            if fds:
-                socket.send_fds(self.control, [b"\0"], fds)
-            answer = wire.receive(self.control)
+            send()
+            return wire.receive_message(self.control)
         except TimeoutError:
             self._process.kill()
             seconds = self.control.gettimeout()
@@ -147,22 +150,30 @@ class Zygote:
         except (OSError, EOFError):
             self._process.wait()
             raise ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one") from None
-        assert isinstance(answer, tuple)
-        return answer
 
     def fork(self) -> tuple[Fork, Fork]:
-        """A new (worker, twin), both running; the worker waits for its first exchange."""
+        """A new (worker, twin), both running; the worker waits for its first exchange. `reap` has to end the round before the next."""
         for index in range(len(self.table)):
             self.table[index] = 0
         near_twin, far_twin = socket.socketpair()
         near_worker, far_worker = socket.socketpair()
-        with far_twin, far_worker:
-            _, twin, worker = self._ask(("fork",), (far_twin.fileno(), far_worker.fileno()))
+        try:
+            with far_twin, far_worker:
+                _, self.stem, twin, worker = self._ask(lambda: self._send_fork(far_twin, far_worker))
+        except BaseException:
+            near_twin.close()
+            near_worker.close()
+            raise
         return Fork(worker, near_worker), Fork(twin, near_twin)
 
-    def reap(self, *pids: int) -> list[int | None]:
-        """The exit codes of forks that have ended or are about to."""
-        return list(self._ask(("reap", *pids))[1:])
+    def _send_fork(self, *sockets: socket.socket) -> None:
+        self.control.sendall(b"\0")
+        socket.send_fds(self.control, [b"\0"], [sock.fileno() for sock in sockets])
+
+    def reap(self) -> tuple[int | None, int | None]:
+        """The exit codes of twin and worker, which have ended or are about to."""
+        _, twin, worker = self._ask(lambda: wire.send(self.control, ("reap",)))
+        return twin, worker
 
     def show_output(self) -> None:
         """Pass what the processes printed on to the running test's stdout and stderr."""
@@ -238,5 +249,6 @@ def ended(code: int | None) -> str:
     if code is None:
         return "ended"
     if code < 0:
-        return f"was killed by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        return f"was killed by {names.get(-code, f'signal {-code}')}"
     return f"exited with code {code}"

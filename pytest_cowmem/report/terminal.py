@@ -22,6 +22,9 @@ _COLOURS = {
 def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
     """Print the table, the zygotes, the environment, and one line that says how to accept changes."""
     reporter.section("cowmem", sep="=")
+    if state.usage_error:
+        reporter.write_line(f"ERROR: {state.usage_error}", red=True)
+        return
     if not state.records:
         reporter.write_line("nothing was measured: no test that uses cow_worker has passed its own assertions", yellow=True)
     else:
@@ -100,17 +103,15 @@ def facts(records: list[Record]) -> list[str]:
     """The zygotes' sizes, the environment, the GC scale, and notes on what differs from the baseline."""
     lines = [f"zygote {app}: {render(size, 'bytes')} resident" for app, size in sorted({(record.app, record.size) for record in records})]
     for profile, environment in {record.profile: record.environment for record in records}.items():
-        lines.append(
-            f"profile {profile} (ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {render(int(environment['gc_speed']), 'ns')})"
-        )
+        speed = render(int(environment["gc_speed"]), "ns")
+        lines.append(f"profile {profile} (ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {speed})")
     said: dict[str, list[str]] = {}
     for record in records:
         for note in record.notes:
             said.setdefault(note, []).append(record.test)
-    lines += [
-        f"note: {note}" + (f" ({tests[0].rpartition('::')[2]})" if len(tests) == 1 else f" ({len(tests)} tests)")
-        for note, tests in said.items()
-    ]
+    for note, tests in said.items():
+        where = tests[0].rpartition("::")[2] if len(tests) == 1 else f"{len(tests)} tests"
+        lines.append(f"note: {note} ({where})")
     return lines
 
 
@@ -121,9 +122,8 @@ def counts(state: Session) -> list[str]:
     if Verdict.NEW in verdicts and not state.changes:
         lines.append(f"{verdicts.count(Verdict.NEW)} new: no entry in {state.settings.baseline.name}, so nothing to compare with")
     if Verdict.INCOMPATIBLE in verdicts and not state.changes:
-        lines.append(
-            f"{verdicts.count(Verdict.INCOMPATIBLE)} incompatible: {state.settings.baseline.name} has only {', '.join(sorted(state.baseline.profiles))}"
-        )
+        has = ", ".join(sorted(state.baseline.profiles))
+        lines.append(f"{verdicts.count(Verdict.INCOMPATIBLE)} incompatible: {state.settings.baseline.name} has only {has}")
     lines += [
         f"missing: {j.metric} of {record.test} could not be measured"
         for record in state.records

@@ -1,7 +1,8 @@
-"""The zygote's entry: `python -m pytest_cowmem.zygote CONTROL_FD TABLE_FD PARENT_PID [STAGE]`, exec'd by the plugin.
+"""The zygote's entry: `python -m pytest_cowmem.zygote STAGE`, exec'd by the plugin with its end of the control socket as standard input.
 
 It turns address randomisation off and executes itself again, so that equal inputs give equal pages; then it preloads the app and forks
-on request.
+on request. Nothing that differs from run to run, such as a descriptor's or a process's number, is on the command line: Python keeps those
+strings on the heap, and one digit more moves what comes after.
 """
 
 import os
@@ -10,28 +11,27 @@ import sys
 
 from pytest_cowmem.zygote import master, process
 
+START, FIXED, AGAIN = "start", "fixed", "again"  # of one length, for the same reason
+
 
 def main() -> None:
-    control_fd, table_fd, parent = (int(word) for word in sys.argv[1:4])
-    stage = sys.argv[4] if len(sys.argv) > 4 else "randomised"
-    process.die_with_parent(parent)
-    if stage == "randomised" and not process.addresses_are_fixed() and process.fix_addresses():
-        again(control_fd, table_fd, parent, "fixed")
-    for fd in (control_fd, table_fd):
-        os.set_inheritable(fd, False)
-    del sys.argv[1:]
-    control = socket.socket(fileno=control_fd)
-    if not master.run(control, table_fd, once_more=stage != "compiled"):
-        again(control_fd, table_fd, parent, "compiled")
+    process.die_with_parent(os.getppid())
+    if sys.argv[1] == START and not process.addresses_are_fixed() and process.fix_addresses():
+        execute(FIXED)
+    stage = sys.argv.pop()
+    environ, folder = dict(os.environ), os.getcwd()
+    control = socket.socket(fileno=os.dup(0))
+    if not master.run(control, once_more=stage != AGAIN):
+        os.environ.clear()  # the app may have changed it, and gone elsewhere
+        os.environ.update(environ)
+        os.chdir(folder)
+        execute(AGAIN)
 
 
-def again(control_fd: int, table_fd: int, parent: int, stage: str) -> None:
+def execute(stage: str) -> None:
     """Start this program over in the same process, with the same interpreter options."""
-    for fd in (control_fd, table_fd):
-        os.set_inheritable(fd, True)
     options = sys.orig_argv[1 : sys.orig_argv.index("-m")]
-    words = [str(word) for word in (control_fd, table_fd, parent, stage)]
-    os.execv(sys.executable, [sys.executable, *options, "-m", "pytest_cowmem.zygote", *words])
+    os.execv(sys.executable, [sys.executable, *options, "-m", "pytest_cowmem.zygote", stage])
 
 
 main()

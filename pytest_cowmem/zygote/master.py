@@ -12,33 +12,41 @@ from typing import Any
 
 from pytest_cowmem.zygote import apps, pauses, process, wire, worker
 
+# The first two forks of a process leave other pages behind than the later ones; on 3.11 the code that forks, the app's own fork hooks
+# among it, is specialised at its eighth call, which moved 3 to 4 pages.
+_THROWAWAY_FORKS = 10
 _WARM_UPS = 50  # CPython specialises a code object within its first dozens of calls; after that it is no longer written to
 
 
-def run(control: socket.socket, table_fd: int, once_more: bool) -> bool:
+def run(control: socket.socket, once_more: bool) -> bool:
     """Preload, then fork until the pytest process is gone. False: source was compiled on the way, so start over from its bytecode.
 
     A process that compiled has another heap than one that loaded bytecode, which is what a server in production does.
     """
-    config: dict[str, Any] = receive_message(control)[1]
+    config: dict[str, Any] = wire.receive_message(control)[1]
+    (table_fd,) = socket.recv_fds(control, 1, 1)[1]
     begun = time.time_ns()
     facts: dict[str, Any] = {"harness": list(sys.modules)}
     try:
-        app, collect = preload(config)
+        app = preload(config)
+        if once_more and compiled_since(begun):
+            sys.stdout.flush()
+            wire.send(control, ("again",))
+            return False
+        collect = prepare(config)
     except BaseException as error:  # an import may raise SystemExit too
         wire.send(control, ("failed", *told(error)))
         return True
-    if once_more and compiled_since(begun):
-        sys.stdout.flush()
-        wire.send(control, ("again",))
-        return False
+    leave_stdin()
     table = pauses.shared_table(table_fd)
-    warm_up()
+    worker.rehearse(_WARM_UPS)
     gc.disable()  # an idle master does not collect, and a collection here would differ from fork to fork
     facts["gc_speed"] = in_throwaway_fork(pauses.calibrate)
-    in_throwaway_fork(os.getpid)  # the first two forks of a process leave other pages behind than the later ones
+    for _ in range(_THROWAWAY_FORKS):
+        in_throwaway_fork(os.getpid)
     facts |= {
         "pid": os.getpid(),
+        "layout": in_throwaway_fork(layout),
         "fixed_addresses": process.addresses_are_fixed(),
         "gc_enabled": collect,
         "gc_thresholds": gc.get_threshold(),
@@ -52,8 +60,8 @@ def run(control: socket.socket, table_fd: int, once_more: bool) -> bool:
     return True
 
 
-def preload(config: "dict[str, Any]") -> "tuple[Any, bool]":
-    """Import the app under its GC policy; the app, and whether workers collect."""
+def preload(config: "dict[str, Any]") -> Any:
+    """Import the app, and the module of its `prepare`, under its GC policy."""
     sys.path[:0] = [path for path in config["path"] if path not in sys.path]
     policy = config["gc"]
     if policy in ("freeze", "off"):
@@ -62,11 +70,18 @@ def preload(config: "dict[str, Any]") -> "tuple[Any, bool]":
         gc.set_threshold(*(int(word) for word in policy.split(",")))
     app = apps.load_wsgi(config["target"], config["factory"])
     if config["prepare"]:
+        apps.load(config["prepare"])
+    return app
+
+
+def prepare(config: "dict[str, Any]") -> bool:
+    """Do what comes between import and fork, once even where the app is imported twice; whether workers collect."""
+    if config["prepare"]:
         apps.load(config["prepare"])()
-    collect = gc.isenabled() or policy == "freeze"
-    if policy == "freeze":
+    collect = gc.isenabled() or config["gc"] == "freeze"
+    if config["gc"] == "freeze":
         gc.freeze()
-    return app, collect
+    return collect
 
 
 def told(error: BaseException) -> "tuple[str, str]":
@@ -91,16 +106,20 @@ def compiled_since(begun: int) -> int:
     return count
 
 
-def warm_up() -> None:
-    """Run the harness's own code until it stops changing, so that what it writes to itself is shared by all forks."""
-    near, far = socket.socketpair()
-    environ = {"REQUEST_METHOD": "GET"}
-    with near, far:
-        for _ in range(_WARM_UPS):
-            wire.send(near, ("request", environ, False))
-            worker.handle(far, worker.quiet_app)
-            while wire.receive(near) != ("done", 1):
-                pass
+def leave_stdin() -> None:
+    """Give the app an empty standard input; until here it was the control socket, in case of another exec."""
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def layout() -> int:
+    """A digest of where modules and what they hold lie in memory: equal ones mean that objects share pages in the same way.
+
+    A changed environment variable, path or line of source moves objects to other pages, and private memory with them by some pages.
+    """
+    modules = [module for module in sys.modules.values() if type(module) is ModuleType]
+    return hash(tuple(id(value) for module in modules for value in (module, *vars(module).values())))
 
 
 def in_throwaway_fork(function: Callable[[], int]) -> int:
@@ -108,7 +127,7 @@ def in_throwaway_fork(function: Callable[[], int]) -> int:
     near, far = socket.socketpair()
     with near, far:
         pid = fork_into(lambda: wire.send(far, (function(),)))
-        (result,) = receive_message(near)
+        (result,) = wire.receive_message(near)
         wait(pid)
     assert isinstance(result, int)
     return result
@@ -123,27 +142,17 @@ def other_threads() -> "list[str]":
 
 
 def serve(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
-    """Fork a twin and a worker, or reap one, whenever the pytest process asks. Keeps nothing between two requests."""
-    while True:
-        try:
-            kind, *rest = receive_message(control)
-        except EOFError:
-            return
-        if kind == "fork":
-            fork_pair(control, app, after_fork, collect, table)
-        elif kind == "reap":
-            wire.send(control, ("reaped", *(wait(pid) for pid in rest)))
+    """Fork a stem for every round and wait for its end, until the pytest process is gone.
+
+    The stem does what a round takes, so that this process stays as it is and every round starts from the same image: with the round's own
+    messages handled here, the free lists moved from fork to fork, and a Flask worker's private memory with them, by up to 7 pages.
+    """
+    while control.recv(1):
+        wait(fork_into(lambda: stem(control, app, after_fork, collect, table)))
 
 
-def receive_message(sock: socket.socket) -> wire.Message:
-    """The next frame, which is no raw one here."""
-    message = wire.receive(sock)
-    assert isinstance(message, tuple)
-    return message
-
-
-def fork_pair(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
-    """Fork twin and worker back to back, each on the socket that came along for it."""
+def stem(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+    """Fork twin and worker back to back, each on the socket that comes along for it, and reap both when told to."""
     _, fds, _, _ = socket.recv_fds(control, 1, 2)
     twin_socket, worker_socket = (socket.socket(fileno=fd) for fd in fds)
 
@@ -158,9 +167,10 @@ def fork_pair(control: socket.socket, app: Any, after_fork: "str | None", collec
         worker.work(worker_socket, app, after_fork, collect, table)
 
     with twin_socket, worker_socket:
-        twin = fork_into(be_twin)
-        pid = fork_into(be_worker)
-    wire.send(control, ("forked", twin, pid))
+        pids = fork_into(be_twin), fork_into(be_worker)
+    wire.send(control, ("forked", os.getpid(), *pids))
+    wire.receive(control)
+    wire.send(control, ("reaped", *(wait(pid) for pid in pids)))
 
 
 def fork_into(life: Callable[[], Any]) -> int:
@@ -179,6 +189,8 @@ def fork_into(life: Callable[[], Any]) -> int:
         status = 0
     except SystemExit as end:
         status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        if not isinstance(end.code, (int, type(None))):
+            print(end.code, file=sys.stderr)
     except BaseException as error:
         traceback.print_exception(type(error), error, error.__traceback__)
     finally:

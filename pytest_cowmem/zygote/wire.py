@@ -38,9 +38,23 @@ def receive(sock: socket.socket) -> "Message | bytes":
     return message
 
 
+def receive_message(sock: socket.socket) -> Message:
+    """The next frame where it can only be a message."""
+    message = receive(sock)
+    assert isinstance(message, tuple)
+    return message
+
+
 def receive_into(sock: socket.socket, buffer: memoryview) -> int:
-    """Read one raw frame straight into `buffer`; its length in bytes, 0 for the end of a body."""
-    length = int.from_bytes(_read_exactly(sock, _HEADER_BYTES), "big") & ~_RAW
+    """Read one raw frame straight into `buffer`; its length in bytes, 0 for the end of a body.
+
+    ConnectionResetError for a message in its place: there will be no more of the body.
+    """
+    length = int.from_bytes(_read_exactly(sock, _HEADER_BYTES), "big")
+    if not length & _RAW:
+        _read_exactly(sock, length)
+        raise ConnectionResetError("the client stopped sending its request's body")
+    length ^= _RAW
     done = 0
     while done < length:
         got = sock.recv_into(buffer[done:length])

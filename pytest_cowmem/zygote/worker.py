@@ -1,6 +1,7 @@
 """One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker; `idle` in its twin."""
 
 import gc
+import marshal
 import os
 import pickle
 import socket
@@ -10,15 +11,37 @@ from typing import Any
 
 from pytest_cowmem.zygote import apps, pauses, wire, wsgi
 
+_MOST_BYTES_OF_AN_ANSWER = 4096
+ENVIRON = {
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "/",
+    "QUERY_STRING": "",
+    "RAW_URI": "/",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "SERVER_SOFTWARE": "pytest-cowmem",
+    "REMOTE_ADDR": "127.0.0.1",
+    "wsgi.url_scheme": "http",
+    "HTTP_HOST": "localhost",
+    "HTTP_ACCEPT": "*/*",
+    "HTTP_ACCEPT_ENCODING": "gzip, deflate",
+    "HTTP_CONNECTION": "keep-alive",
+    "HTTP_USER_AGENT": "pytest-cowmem",
+}
 
-def quiet_app(_environ: apps.Environ, start_response: Any) -> list[bytes]:
+
+def quiet_app(environ: apps.Environ, start_response: Any) -> list[bytes]:
     """An app that does nothing: what the harness itself touches is touched before the worker is ready."""
+    environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ready"]
 
 
 def work(sock: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
     """Serve this worker's round. The first exchange is the harness's own, and over when the worker is ready."""
+    rehearse(1)
     if collect:
         gc.enable()
     if after_fork:
@@ -28,6 +51,27 @@ def work(sock: socket.socket, app: Any, after_fork: "str | None", collect: bool,
     if handle(sock, quiet_app):
         while handle(sock, app):
             pass
+
+
+def rehearse(times: int) -> None:
+    """Serve itself a message of every kind, so that the harness's own pages are written before the worker is ready.
+
+    In the zygote it lets CPython specialise the harness's code, which writes to it, once for all forks.
+    """
+    near, far = socket.socketpair()
+    with near, far:
+        for _ in range(times):
+            for message, body in (
+                (("request", ENVIRON, False), ()),
+                (("request", ENVIRON, True), (b"body", b"")),
+                (("burst", marshal.dumps(ENVIRON), b"", 2, 60), ()),
+                (("call", "gc:isenabled", pickle.dumps(((), {}))), ()),
+            ):
+                wire.send(near, message)
+                for piece in body:
+                    wire.send_bytes(near, piece)
+                handle(far, quiet_app)
+                near.recv(_MOST_BYTES_OF_AN_ANSWER)
 
 
 def handle(sock: socket.socket, app: Any) -> bool:

@@ -46,8 +46,8 @@ class Response:
             raise exc_info[1].with_traceback(exc_info[2])
         if self._head is not None and exc_info is None:
             raise AssertionError("start_response was called twice without exc_info")
-        self._head = (status, headers)
-        self.status = status
+        self._head = (str(status), headers)
+        self.status = str(status)
         return self.write
 
     def begin(self) -> None:
@@ -60,6 +60,8 @@ class Response:
             wire.send(self._sock, ("start", self._head[0], [(str(k), str(v)) for k, v in self._head[1]]))
 
     def write(self, chunk: bytes) -> None:
+        if not isinstance(chunk, bytes):
+            raise TypeError(f"a WSGI response is made of bytes, and the app gave a {type(chunk).__name__}")
         if chunk:
             self.begin()
             if self._sock is not None and self._with_body:

@@ -1,0 +1,1 @@
+"""A module no app imports before its first request."""

@@ -1,0 +1,77 @@
+"""What the tests share: zygotes started directly, a worker to talk to, and projects for pytest to run in a process of its own."""
+
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_cowmem.app import App
+from pytest_cowmem.measure.client import CowWorker
+from pytest_cowmem.measure.round import Round
+from pytest_cowmem.measure.sample import Sample
+from pytest_cowmem.measure.zygote import Zygote, Zygotes
+
+pytest_plugins = ["pytester"]
+
+APPS = Path(__file__).parent / "apps"
+
+
+@contextmanager
+def working(zygote: Zygote, timeout: float = 60) -> Iterator[CowWorker]:
+    """A client of a fresh worker, as a test's body would have it."""
+    with CowWorker() as client, Round(zygote, timeout) as current:
+        client.enter_round(current)
+        yield client
+
+
+@pytest.fixture
+def talk() -> Callable[..., Any]:
+    """`with talk(zygote) as client:` talks to a fresh worker of a running zygote."""
+    return working
+
+
+@pytest.fixture
+def measure() -> Callable[..., Sample]:
+    """`measure(zygote, body)` measures one round; the body is called with its client."""
+
+    def one_round(zygote: Zygote, body: Callable[[CowWorker], object]) -> Sample:
+        with working(zygote) as client:
+            body(client)
+            return client.current_round().finish()
+
+    return one_round
+
+
+@pytest.fixture(scope="session")
+def zygotes() -> Iterator[Zygotes]:
+    """The zygotes of the apps under tests/apps, each started once."""
+    with closing(Zygotes(APPS, [], 60)) as found:
+        yield found
+
+
+@pytest.fixture
+def fresh_zygotes() -> Iterator[Zygotes]:
+    """Zygotes of this test alone, to be harmed."""
+    with closing(Zygotes(APPS, [], 60)) as found:
+        yield found
+
+
+@pytest.fixture
+def worker(zygotes: Zygotes) -> Callable[..., Any]:
+    """`with worker("bare:echo", gc="off") as client:` talks to a fresh worker of that app."""
+    return lambda target, **options: working(zygotes.get(App(target, **options)))
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+    """`project(test_file, app="bare:quiet")` writes a project that preloads `app` from tests/apps and runs it with --cowmem."""
+
+    def run(test_file: str, *args: str, app: str = "bare:quiet", ini: str = "") -> pytest.RunResult:
+        pytester.makeini(f"[pytest]\ncowmem_app = {app}\npythonpath = {APPS}\ncowmem_rounds = 1\n{ini}")
+        pytester.makepyfile(textwrap.dedent(test_file))
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--cowmem", *args)
+
+    return run

@@ -1,0 +1,146 @@
+"""Nothing is left behind: no process, no descriptor, no program of the app's, whatever went wrong; and no network port is ever opened."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import closing, suppress
+
+import psutil
+import pytest
+from conftest import APPS
+
+from pytest_cowmem.app import App
+from pytest_cowmem.errors import CowmemError
+from pytest_cowmem.measure.zygote import Zygotes
+
+PATIENCE = 10.0  # seconds for the kernel to end processes; a test that needs them all fails
+
+
+def eventually(condition):
+    """Whether it holds before patience ends."""
+    give_up = time.monotonic() + PATIENCE
+    while not condition() and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return condition()
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@pytest.fixture
+def inventory(zygotes):
+    """A function that tells this process's children and descriptors."""
+    me = psutil.Process()
+    return lambda: (sorted(child.pid for child in me.children(recursive=True)), sorted(os.listdir("/proc/self/fd")))
+
+
+def one_of_each(talk, zygotes, folder):
+    """A round that ends well, and one for each way to fail."""
+    (folder / "broken.py").write_text("1 / 0\n")
+    (folder / "leaving.py").write_text("import os; os._exit(1)\n")
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        client.get("/")
+        client.current_round().finish()
+    for path in ("/kill", "/exit", "/hang"):
+        with suppress(CowmemError), talk(zygotes.get(App("bare:dies")), timeout=0.5) as client:
+            client.get(path)
+    with suppress(KeyError), talk(zygotes.get(App("bare:stream"))) as client:
+        client.send(client.build_request("GET", "/?5000"), stream=True)
+        raise KeyError
+    with suppress(CowmemError), talk(zygotes.get(App("bare:quiet", after_fork="bare:fail"))):
+        pass
+    for name in ("broken:app", "leaving:app", "nowhere:app"):
+        with suppress(CowmemError):
+            zygotes.get(App(name, pythonpath=[str(folder)]))
+    with suppress(CowmemError), talk(zygotes.get(App("bare:quiet"))) as client:
+        os.kill(zygotes.get(App("bare:quiet")).pid, signal.SIGKILL)
+        client.get("/")
+    with suppress(CowmemError), talk(zygotes.get(App("bare:quiet"))) as client:
+        client.get("/")
+        os.kill(zygotes.get(App("bare:quiet")).pid, signal.SIGKILL)
+    zygote = zygotes.get(App("bare:quiet"))
+    os.kill(zygote.pid, signal.SIGKILL)
+    with suppress(CowmemError), talk(zygote):
+        pass
+
+
+def test_no_process_and_no_descriptor_is_left(inventory, talk, tmp_path):
+    before = inventory()
+    for _ in range(2):
+        with closing(Zygotes(APPS, [], 60)) as found:
+            one_of_each(talk, found, tmp_path)
+    assert inventory() == before
+
+
+def test_rounds_leave_only_the_zygote(inventory, zygotes, talk):
+    zygote = zygotes.get(App("bare:quiet"))
+    before = inventory()
+    for _ in range(5):
+        with talk(zygote) as client:
+            client.get("/")
+            assert len(inventory()[0]) > len(before[0])
+    assert inventory() == before
+
+
+def test_a_program_started_in_a_worker_ends_with_it(zygotes, talk):
+    with talk(zygotes.get(App("bare:starts_a_program"))) as client:
+        pid = int(client.get("/").text)
+        assert psutil.pid_exists(pid)
+    assert eventually(lambda: gone(pid))
+
+
+def test_a_program_started_by_the_zygote_ends_with_it(talk, tmp_path):
+    (tmp_path / "starter.py").write_text(
+        "import subprocess, sys\nfrom bare import quiet as app\n"
+        "program = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+    )
+    with closing(Zygotes(APPS, [], 60)) as found:
+        zygote = found.get(App("starter:app", pythonpath=[str(tmp_path)]))
+        (program,) = psutil.Process(zygote.pid).children()
+    assert eventually(lambda: gone(program.pid))
+
+
+def test_nothing_survives_a_killed_pytest(pytester):
+    """The worker is in a busy loop when pytest is killed, and the zygote waits for it."""
+    pytester.makeini(f"[pytest]\ncowmem_app = bare:dies\npythonpath = {APPS}")
+    pytester.makepyfile("def test_it(cow_worker):\n    cow_worker.get('/spin')\n")
+    run = subprocess.Popen([sys.executable, "-m", "pytest", "--cowmem"], stdout=subprocess.DEVNULL, cwd=pytester.path)
+    tree = []
+
+    def spinning():
+        tree[:] = psutil.Process(run.pid).children(recursive=True)
+        return len(tree) >= 3 and any(process.cpu_times().user > 0.2 for process in tree[1:])
+
+    try:
+        assert eventually(spinning)
+    finally:
+        run.kill()
+        run.wait()
+    assert eventually(lambda: all(gone(process.pid) for process in tree))
+
+
+def test_no_port_is_opened(zygotes, talk):
+    with talk(zygotes.get(App("flask_shop:app"))) as client:
+        client.get("/feed")
+        for process in (psutil.Process(), *psutil.Process().children(recursive=True)):
+            assert process.net_connections(kind="inet") == []
+
+
+def test_a_port_would_have_been_seen():
+    """What the test above rests on."""
+    program = textwrap.dedent(
+        """
+        import socket
+        listener = socket.create_server(("127.0.0.1", 0))
+        print("listening", flush=True)
+        input()
+        """
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as listener:
+        assert listener.stdout.readline() == b"listening\n"
+        assert len(psutil.Process(listener.pid).net_connections(kind="inet")) == 1
+        listener.stdin.close()

@@ -1,0 +1,146 @@
+"""Every verdict and its effect, from measurements made by hand."""
+
+import pytest
+
+from pytest_cowmem.judge.baseline import Entry
+from pytest_cowmem.judge.budget import Budget
+from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, notes, tolerances_of
+from pytest_cowmem.measure.sample import Measurement, Sample, growth_per_request
+from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS
+
+MIB = 2**20
+SLACK = 64 * 1024
+
+
+def measured(spread=0, **values):
+    return Measurement(values, dict.fromkeys(values, spread), (), 10, 3)
+
+
+def entry(layout="here", **metrics):
+    return Entry(metrics, {}, 3, "source", "default", layout)
+
+
+def verdict_of(measurement, budget=None, known=None, compatible=True):
+    budget = budget or Budget()
+    judgments = judge(measurement, budget, known, tolerances_of(budget, {}), "here")
+    return gravest(judgments, known, compatible), judgments
+
+
+@pytest.mark.parametrize(
+    ("private", "expected"),
+    [
+        (MIB, Verdict.OK),
+        (MIB + SLACK, Verdict.OK),
+        (MIB + SLACK + 1, Verdict.REGRESSED),
+        (MIB - SLACK, Verdict.OK),
+        (MIB - SLACK - 1, Verdict.IMPROVED),
+    ],
+)
+def test_private_against_the_baseline(private, expected):
+    assert verdict_of(measured(private=private), known=entry(private=MIB))[0] is expected
+
+
+def test_another_layout_is_tolerated_and_no_more():
+    known = entry(layout="elsewhere", private=MIB)
+    assert verdict_of(measured(private=MIB + SLACK + LAYOUT_NOISE), known=known)[0] is Verdict.OK
+    assert verdict_of(measured(private=MIB + SLACK + LAYOUT_NOISE + 1), known=known)[0] is Verdict.REGRESSED
+    known = entry(layout="elsewhere", gc_collections=0)
+    assert verdict_of(measured(gc_collections=2), known=known)[0] is Verdict.REGRESSED
+
+
+def test_over_budget_matters_more_than_a_regression():
+    verdict, judgments = verdict_of(measured(private=3 * MIB), Budget({"private": 2 * MIB}), entry(private=MIB))
+    assert verdict is Verdict.OVER
+    assert judgments[0].difference == 2 * MIB
+
+
+def test_a_budget_holds_any_metric_and_zero_is_a_limit():
+    assert verdict_of(measured(imports=0), Budget({"imports": 0}), entry())[0] is Verdict.OK
+    assert verdict_of(measured(imports=1), Budget({"imports": 0}), entry())[0] is Verdict.OVER
+
+
+def test_metrics_without_a_tolerance_are_not_held_to_the_baseline():
+    assert verdict_of(measured(fresh=9 * MIB), known=entry(fresh=1))[0] is Verdict.OK
+
+
+def test_spread_over_the_tolerance_is_noise_and_never_a_regression():
+    verdict, judgments = verdict_of(measured(spread=SLACK + 1, private=5 * MIB), known=entry(private=MIB))
+    assert verdict is Verdict.NOISY
+    assert {judgment.verdict for judgment in judgments} == {Verdict.NOISY}
+
+
+def test_new_and_incompatible():
+    assert verdict_of(measured(private=1))[0] is Verdict.NEW
+    assert verdict_of(measured(private=1), compatible=False)[0] is Verdict.INCOMPATIBLE
+
+
+def test_a_metric_that_cannot_be_had_is_missing():
+    verdict, judgments = verdict_of(measured(private=1), Budget({"growth": 64}), entry(private=1))
+    assert verdict is Verdict.MISSING
+    assert fails(judgments, verdict, strict=False, ratchet=False, update=None)
+    verdict, judgments = verdict_of(measured(private=1), known=entry(private=1, growth=5))
+    assert verdict is Verdict.MISSING
+    assert not fails(judgments, verdict, strict=False, ratchet=False, update=None)
+    assert fails(judgments, verdict, strict=True, ratchet=False, update=None)
+
+
+@pytest.mark.parametrize(
+    ("case", "options", "red"),
+    [
+        ("ok", {}, False),
+        ("new", {}, False),
+        ("new", {"strict": True}, True),
+        ("new", {"strict": True, "update": "new"}, False),
+        ("new", {"strict": True, "update": "tighten"}, True),
+        ("improved", {}, False),
+        ("improved", {"ratchet": True}, True),
+        ("improved", {"ratchet": True, "update": "tighten"}, False),
+        ("regressed", {}, True),
+        ("regressed", {"update": "changed"}, False),
+        ("regressed", {"update": "all"}, False),
+        ("regressed", {"update": "new"}, True),
+        ("regressed", {"update": "tighten"}, True),
+        ("noisy", {"update": "all"}, True),
+        ("over", {"update": "all"}, True),
+    ],
+)
+def test_effects(case, options, red):
+    known = None if case == "new" else entry(private=2 * MIB)
+    value = {"improved": MIB, "regressed": 3 * MIB}.get(case, 2 * MIB)
+    budget = Budget({"private": MIB}) if case == "over" else Budget()
+    verdict, judgments = verdict_of(measured(spread=MIB if case == "noisy" else 0, private=value), budget, known)
+    assert fails(judgments, verdict, **{"strict": False, "ratchet": False, "update": None, **options}) is red
+
+
+def test_notes_name_what_differs_and_is_not_matched():
+    found, old = entry(), Entry({}, {}, 3, "other", "freeze", "elsewhere")
+    said = notes(found, old, {"aslr": "on", "kernel": "6.1"}, {"aslr": "off", "kernel": "6.1"})
+    assert said[0] == "measured with aslr on; the baseline with aslr off"
+    assert [word in " ".join(said) for word in ("source has changed", "gc policy", "128 KiB more tolerated", "kernel")] == [
+        True,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_bytes_and_counts_by_median_times_by_minimum():
+    samples = [Sample({"private": p, "gc_pause": t}, (), 1) for p, t in ((10, 9), (500, 5), (12, 7))]
+    summary = Measurement.of(samples)
+    assert summary.values == {"private": 12, "gc_pause": 5}
+    assert summary.spread == {"private": 2, "gc_pause": 2}
+
+
+def test_a_metric_one_round_lacks_is_left_out():
+    assert "growth" not in Measurement.of([Sample({"growth": 1}, (), 1), Sample({}, (), 1)]).values
+
+
+def test_growth_is_the_slope_after_warm_up_and_one_jump_does_not_move_it():
+    points = [(n, 50_000 + 100 * n + (70_000 if n > 80 else 0)) for n in range(1, 101, 3)]
+    assert growth_per_request([(1, 900_000), *points[1:]]) == 100
+    assert growth_per_request([(n, 0) for n in (1, 2, 3)]) is None
+
+
+def test_every_gated_metric_has_a_default_tolerance():
+    gated = {name for name, metric in METRICS.items() if metric.tolerance}
+    assert {"private", "growth", "gc_pause", "gc_collections"} <= gated
