@@ -22,6 +22,7 @@ class Settings:
     baseline: Path
     only: bool
     path: Sequence[str]
+    prove: bool
     ratchet: bool
     rootdir: Path
     rounds: int
@@ -45,6 +46,7 @@ class Settings:
             baseline=config.invocation_params.dir / given if given else beside / config.getini("cowmem_baseline"),
             only=flag(config, "cowmem_only"),
             path=path,
+            prove=flag(config, "cowmem_prove"),
             ratchet=config.getini("cowmem_ratchet"),
             rootdir=config.rootpath,
             rounds=_number(config, "cowmem_rounds", int),

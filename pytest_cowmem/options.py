@@ -40,12 +40,19 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="fail on what has no baseline, is missing, or when nothing was measured",
     )
+    group.addoption(
+        "--cowmem-prove",
+        action="store_true",
+        default=None,
+        help="plant a growing regression in each test's worker, to see what the gate catches",
+    )
     parser.addini("cowmem", "measure, as --cowmem does", type="bool", default=False)
     parser.addini("cowmem_only", "as --cowmem-only", type="bool", default=False)
     parser.addini("cowmem_app", "what to preload: module:attr or module:factory()", default="")
     parser.addini("cowmem_baseline", "the baseline file, relative to the config file", default="cowmem-baseline.json")
     parser.addini("cowmem_rounds", "rounds a test", default="3")
     parser.addini("cowmem_strict", "as --cowmem-strict", type="bool", default=False)
+    parser.addini("cowmem_prove", "as --cowmem-prove", type="bool", default=False)
     parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
     parser.addini("cowmem_timeout", "seconds a request may take before the worker is killed", default="60")
     parser.addini("cowmem_tolerance", "one `metric = 2 %% / 64 KiB` a line", type="linelist", default=[])

@@ -10,6 +10,21 @@ from pytest_cowmem.measure.sample import Measurement
 
 
 @dataclass(frozen=True)
+class Proof:
+    """One kind of planted regression: how many bytes were planted when the gate went red, or in all, and how many it tolerates."""
+
+    kind: str
+    allowed: int
+    planted: int
+    caught: bool
+
+    @property
+    def failed(self) -> bool:
+        """Whether the gate stayed green at twice its tolerance; less than that can be left to un-share."""
+        return not self.caught and self.planted >= 2 * self.allowed
+
+
+@dataclass(frozen=True)
 class Record:
     """One test's measurement and what was said of it; `entry` is what `--cowmem-update` would write, `size` the zygote's resident bytes."""
 
@@ -24,6 +39,7 @@ class Record:
     entry: Entry
     failed: bool
     notes: tuple[str, ...]
+    proofs: tuple[Proof, ...] = ()
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""
@@ -47,5 +63,6 @@ class Record:
             "verdict": Verdict(data["verdict"]),
             "entry": Entry(**data["entry"]),
             "notes": tuple(data["notes"]),
+            "proofs": tuple(Proof(**proof) for proof in data["proofs"]),
         }
         return cls(**{**data, **parts})

@@ -1,20 +1,22 @@
 """One test's scenario: run its body in rounds, judge the measurement, make the record. Runs in the pytest process."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import httpx2
 
 from pytest_cowmem.config import Settings
 from pytest_cowmem.judge.baseline import Baseline, Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, notes, tolerances_of
+from pytest_cowmem.judge.verdict import Judgment, Verdict, fails, gravest, judge, notes, tolerances_of
 from pytest_cowmem.measure.client import CowWorker
 from pytest_cowmem.measure.machine import describe, profile_key
 from pytest_cowmem.measure.round import Round
 from pytest_cowmem.measure.sample import Measurement, Sample
 from pytest_cowmem.measure.zygote import Zygote
+from pytest_cowmem.prove import KINDS, prove
 from pytest_cowmem.record import Record
 
 _MOST_ROUNDS = 3  # times the rounds asked for, when their spread exceeds the tolerance
@@ -42,7 +44,9 @@ class Scenario:
         samples: list[Sample] = []
         least = self.budget.rounds or self.settings.rounds
         while True:
-            samples.append(self._round(body))
+            with self._round() as current:
+                body()
+                samples.append(current.finish())
             if len(samples) < least:
                 continue
             measurement = Measurement.of(samples)
@@ -66,14 +70,32 @@ class Scenario:
             notes=tuple(notes(found, entry, environment, known.environment if known else {})),
         )
 
-    def _round(self, body: Callable[[], object]) -> Sample:
+    def prove(self, body: Callable[[], object], record: Record) -> Record:
+        """The record with a proof of each kind: what a regression planted after the body must come to, for the gate to go red."""
+        known = self.baseline.profiles.get(record.profile)
+        entry = (known.tests.get(self.test) if known else None) or record.entry
+        tolerances = tolerances_of(self.budget, self.settings.tolerances)
+
+        def judge_private(private: int) -> Judgment:
+            planted = replace(record.measurement, values={"private": private}, spread={})
+            judgments = judge(planted, self.budget, entry, tolerances, self.zygote.layout)
+            return next(judgment for judgment in judgments if judgment.metric == "private")
+
+        proofs = []
+        for kind in KINDS:
+            with self._round() as current:
+                body()
+                proofs.append(prove(kind, current, record.measurement.values["private"], judge_private))
+        return replace(record, proofs=tuple(proofs), failed=any(proof.failed for proof in proofs))
+
+    @contextmanager
+    def _round(self) -> Iterator[Round]:
         headers, cookies = self.client.headers.copy(), httpx2.Cookies(self.client.cookies)
         self.running = True
         try:
             with Round(self.zygote, self.settings.timeout) as current:
                 self.client.enter_round(current)
-                body()
-                return current.finish()
+                yield current
         finally:
             self.running = False
             self.client.enter_round(None)

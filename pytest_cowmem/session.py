@@ -90,6 +90,8 @@ def run(item: pytest.Function, scenario: "Scenario", body: Callable[[], object])
     from pytest_cowmem.report.failure import explain_failure
 
     record = item.stash[RECORD] = scenario.measure(body)
+    if scenario.settings.prove and not record.failed:
+        record = item.stash[RECORD] = scenario.prove(body, record)
     if record.failed:
         pytest.fail(explain_failure(record), pytrace=False)
 

@@ -112,9 +112,7 @@ def test_threads_of_the_zygote_are_named(zygotes, tmp_path):
 
 
 def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure, tmp_path):
-    (tmp_path / "ignores.py").write_text(
-        "import signal\nfrom bare import dies as app\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
-    )
+    (tmp_path / "ignores.py").write_text("import signal\nfrom bare import dies as app\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n")
     zygote = zygotes.get(App("ignores:app", pythonpath=[str(tmp_path)]))
     assert measure(zygote, lambda client: client.get("/")).requests == 1
     with talk(zygote) as client, pytest.raises(WorkerDied, match="ended while serving GET /_exit"):

@@ -106,9 +106,11 @@ def test_an_open_response_is_read_to_its_end_before_anything_else(worker):
 def test_a_response_without_end_is_ended_with_its_worker(zygotes, talk):
     overdue = r"had not ended its response after 0.5 s while serving GET /ticks, and was killed"
     with talk(zygotes.get(App("bare:endless")), timeout=0.5) as client:
-        with pytest.raises(WorkerDied, match=overdue), client.stream("GET", "/ticks") as answer:
-            lines = answer.iter_lines()
-            assert next(lines) == "tick"
+        answer = client.send(client.build_request("GET", "/ticks"), stream=True)
+        lines = answer.iter_lines()
+        assert next(lines) == "tick"
+        with pytest.raises(WorkerDied, match=overdue):
+            answer.close()
         with pytest.raises(WorkerDied, match=overdue):
             client.current_round().finish()
 

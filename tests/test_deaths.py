@@ -74,13 +74,18 @@ def test_every_signal_has_a_name(number):
     assert text.startswith(("was killed by SIG", f"was killed by signal {number}"))
 
 
+def kill_within_a_round(talk, zygote):
+    with talk(zygote) as client:
+        os.kill(zygote.pid, signal.SIGKILL)
+        client.get("/")
+
+
 def test_a_zygote_that_dies_is_replaced(fresh_zygotes, talk):
     app = App("bare:quiet")
     zygote = fresh_zygotes.get(app)
     assert fresh_zygotes.get(app) is zygote
-    with pytest.raises(ZygoteDied, match=r"the zygote of 'bare:quiet' was killed by SIGKILL; the next test gets a new one"), talk(zygote) as client:
-        os.kill(zygote.pid, signal.SIGKILL)
-        client.get("/")
+    with pytest.raises(ZygoteDied, match="the zygote of 'bare:quiet' was killed by SIGKILL; the next test gets a new one"):
+        kill_within_a_round(talk, zygote)
     with talk(fresh_zygotes.get(app)) as client:
         assert client.get("/").status_code == 200
 

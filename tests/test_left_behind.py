@@ -32,7 +32,7 @@ def gone(pid):
 
 
 @pytest.fixture
-def inventory(zygotes):
+def inventory():
     """A function that tells this process's children and descriptors."""
     me = psutil.Process()
     return lambda: (sorted(child.pid for child in me.children(recursive=True)), sorted(os.listdir("/proc/self/fd")))
@@ -93,7 +93,12 @@ def test_a_program_started_in_a_worker_ends_with_it(zygotes, talk):
     assert eventually(lambda: gone(pid))
 
 
-def test_a_program_started_by_the_zygote_ends_with_it(talk, tmp_path):
+def test_a_program_inherits_none_of_the_plugins_descriptors(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        assert client.call("bare:descriptors_a_program_inherits") == ["0", "1", "2"]
+
+
+def test_a_program_started_by_the_zygote_ends_with_it(tmp_path):
     (tmp_path / "starter.py").write_text(
         "import subprocess, sys\nfrom bare import quiet as app\n"
         "program = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"

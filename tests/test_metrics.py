@@ -11,7 +11,7 @@ from pytest_cowmem.zygote.worker import ENVIRON
 PAGE = kernel.PAGE
 MIB = 2**20
 SCENARIOS = {
-    "nothing at all": lambda client: None,
+    "nothing at all": lambda _client: None,
     "nothing": lambda client: client.get("/"),
     "reference counts": lambda client: client.get("/read"),
     "allocations": lambda client: client.get("/allocate?50000"),
@@ -112,7 +112,7 @@ def test_first_is_the_first_requests_part(busy, measure):
 
 
 def test_what_takes_a_request_is_absent_without_one(busy, measure):
-    values = measure(busy, lambda client: None).values
+    values = measure(busy, lambda _client: None).values
     assert not {"first", "growth", "cpu"} & set(values)
     assert values["private"] <= 3 * PAGE
 

@@ -59,11 +59,7 @@ def test_a_start_that_compiles_agrees_with_one_that_does_not(measure, tmp_path):
     shutil.copy(APPS / "flask_shop.py", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "shop_in_data.py").write_text(
-        "import os\n"
-        "assert 'SHELF' not in os.environ\n"
-        "os.environ['SHELF'] = 'x' * 3000\n"
-        "os.chdir('data')\n"
-        "from flask_shop import app\n"
+        "import os\nassert 'SHELF' not in os.environ\nos.environ['SHELF'] = 'x' * 3000\nos.chdir('data')\nfrom flask_shop import app\n"
     )
     found = [cold(measure, App("shop_in_data:app"), tmp_path) for _ in range(3)]
     assert list((tmp_path / "__pycache__").glob("flask_shop.*.pyc"))

@@ -10,6 +10,8 @@ from typing import Any
 
 from pytest_cowmem.measure.kernel import PAGE
 
+HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+
 Environment = dict[str, "str | int"]
 
 
@@ -60,7 +62,7 @@ def cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
     return platform.machine()
 
 
-def transparent_huge_pages(setting: Path = Path("/sys/kernel/mm/transparent_hugepage/enabled")) -> str:
+def transparent_huge_pages(setting: Path = HUGE_PAGES) -> str:
     """The kernel's mode: always, madvise or never."""
     return _text(setting).partition("[")[2].partition("]")[0] or "unknown"
 

@@ -112,11 +112,22 @@ class Round:
         self.zygote.show_output()
         if self._points and self.requests < self._points[-1][0] + self._stride:
             return
-        self._wait(self.worker.pid)
-        self._points.append((self.requests, kernel.memory(self.worker.pid).private_dirty - self._memory.private_dirty))
+        self._points.append((self.requests, self.private()))
         if len(self._points) > _MOST_POINTS:
             self._points[1:] = self._points[2::2]
             self._stride *= 2
+
+    def private(self) -> int:
+        """Private bytes since ready, at this moment, the worker blocked."""
+        self._wait(self.worker.pid)
+        return kernel.memory(self.worker.pid).private_dirty - self._memory.private_dirty
+
+    def plant(self, kind: str, pages: int) -> int:
+        """Have the worker dirty `pages` more pages; how many it could."""
+        self.begin(f"planting a regression ({kind})")
+        self.send(("plant", kind, pages))
+        answer: Any = self.receive()
+        return int(answer[1])
 
     def chunk(self, times: int, left: int) -> int:
         """How many of the `left` requests of a burst of `times` to make before memory is read again."""

@@ -15,7 +15,14 @@ def explain_failure(record: Record) -> str:
     wrong = [
         judgment for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.NOISY, Verdict.REGRESSED, Verdict.MISSING)
     ]
-    lines = [sentence(judgment) for judgment in wrong] or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
+    lines = [sentence(judgment) for judgment in wrong]
+    lines += [
+        f"the gate stayed green with {render(proof.planted, 'bytes')} planted ({proof.kind}), twice the {render(proof.allowed, 'bytes')} "
+        "it tolerates: please report this as a bug of pytest-cowmem"
+        for proof in record.proofs
+        if proof.failed
+    ]
+    lines = lines or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     lines += [f"note: {note}" for note in record.notes]
     lines += ["", table(record), ""]
     if record.verdict is Verdict.REGRESSED:

@@ -9,7 +9,7 @@ from pytest_cowmem.session import Session
 from pytest_cowmem.units import render, render_change
 
 _DROPPED = ("gc pauses", "fresh", "copied", "of budget")  # which columns go first when the terminal is narrow
-_SHORTEST_NAME = 16
+_SHORTEST_NAME = 30
 _COLOURS = {
     Verdict.OK: "green",
     Verdict.NEW: "yellow",
@@ -34,6 +34,8 @@ def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
         for line, record in zip(lines[2:], state.records, strict=True):
             reporter.write_line(line, **{_COLOURS.get(record.verdict, "red") if not record.failed else "red": True})
         reporter.write_line("")
+    for line in proofs(state.records):
+        reporter.write_line(line)
     for line in facts(state.records):
         reporter.write_line(line)
     for line in counts(state):
@@ -81,9 +83,8 @@ def cells(record: Record) -> list[str]:
     change = "-" if private.difference is None else render_change(private.difference, "bytes")
     size = {name: render(values[name], "bytes") if name in values else "-" for name in ("copied", "fresh")}
     pauses = f"{values['gc_collections']} to {render(values['gc_pause'], 'ns')}" if values["gc_collections"] else "none"
-    test = record.test.rpartition("/")[2].replace(".py::", "::")
     return [
-        test,
+        short(record.test),
         render(private.measured, "bytes"),
         change,
         share,
@@ -97,6 +98,24 @@ def cells(record: Record) -> list[str]:
 def _draw(columns: dict[str, list[str]]) -> list[str]:
     sides = ["left" if name in ("test", "verdict") else "right" for name in columns]
     return tabulate(columns, headers="keys", colalign=sides, disable_numparse=True).splitlines()
+
+
+def proofs(records: list[Record]) -> list[str]:
+    """The smallest regression each test's gate caught, by kind, where the gate was proved."""
+    found = [record for record in records if record.proofs]
+    if not found:
+        return []
+    rows = [
+        [short(record.test), *(render(p.planted, "bytes") if p.caught else f"not at {render(p.planted, 'bytes')}" for p in record.proofs)]
+        for record in found
+    ]
+    headers = ["smallest regression caught", *(proof.kind for proof in found[0].proofs)]
+    return [*tabulate(rows, headers=headers, colalign=("left", "right", "right"), disable_numparse=True).splitlines(), ""]
+
+
+def short(test: str) -> str:
+    """A node id without its folders and file suffix."""
+    return test.rpartition("/")[2].replace(".py::", "::")
 
 
 def facts(records: list[Record]) -> list[str]:

@@ -24,12 +24,12 @@ def run(control: socket.socket, once_more: bool) -> bool:
     A process that compiled has another heap than one that loaded bytecode, which is what a server in production does.
     """
     config: dict[str, Any] = wire.receive_message(control)[1]
-    (table_fd,) = socket.recv_fds(control, 1, 1)[1]
+    (table_fd,) = receive_fds(control, 1)
     begun = time.time_ns()
     facts: dict[str, Any] = {"harness": list(sys.modules)}
     try:
         app = preload(config)
-        if once_more and compiled_since(begun):
+        if compiled_since(begun) and once_more:  # in this order: looking leaves its marks in the heap, and the second start needs them too
             sys.stdout.flush()
             wire.send(control, ("again",))
             return False
@@ -151,10 +151,17 @@ def serve(control: socket.socket, app: Any, after_fork: "str | None", collect: b
         wait(fork_into(lambda: stem(control, app, after_fork, collect, table)))
 
 
+def receive_fds(control: socket.socket, count: int) -> "list[int]":
+    """Descriptors from the pytest process, not to be inherited by what the app executes (recv_fds ignores MSG_CMSG_CLOEXEC)."""
+    fds = socket.recv_fds(control, 1, count)[1]
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return fds
+
+
 def stem(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
     """Fork twin and worker back to back, each on the socket that comes along for it, and reap both when told to."""
-    _, fds, _, _ = socket.recv_fds(control, 1, 2)
-    twin_socket, worker_socket = (socket.socket(fileno=fd) for fd in fds)
+    twin_socket, worker_socket = (socket.socket(fileno=fd) for fd in receive_fds(control, 2))
 
     def be_twin() -> None:
         control.close()

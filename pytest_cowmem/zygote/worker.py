@@ -87,6 +87,10 @@ def handle(sock: socket.socket, app: Any) -> bool:
         wsgi.serve_burst(sock, app, *rest)
     elif kind == "call":
         serve_call(sock, *rest)
+    elif kind == "plant":
+        from pytest_cowmem.zygote import plant  # only where the gate is being proved
+
+        wire.send(sock, ("planted", plant.plant(*rest)))
     elif kind == "modules":
         wire.send(sock, ("modules", list(sys.modules)))
     else:

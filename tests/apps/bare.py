@@ -207,3 +207,9 @@ def give_back_a_function():
 
 def modules():
     return list(sys.modules)
+
+
+def descriptors_a_program_inherits():
+    program = "import os; print(*[fd for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')])"
+    told = subprocess.run([sys.executable, "-c", program], close_fds=False, capture_output=True, text=True, check=True)
+    return sorted(told.stdout.split())
