@@ -1,20 +1,23 @@
-# Everything runs in .venv, made with the first `python3` on PATH (or `make PYTHON=python3.13 ...`).
+# Everything runs in .venv, made with the first `python3` on PATH; choose with `make test PYTHON=python3.13 VENV=.venv313`.
 PYTHON ?= python3
 VENV ?= .venv
-BIN = $(VENV)/bin
+BIN = $(CURDIR)/$(VENV)/bin
 
 .PHONY: demo test check bench clean
 
 demo: $(VENV)/installed
-	cd example_project && ../$(BIN)/python -m pytest --cowmem
+	cd example_project && $(BIN)/python -m pytest --cowmem
 
 test: $(VENV)/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+bench: $(VENV)/installed
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -22,4 +25,4 @@ $(VENV)/installed: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venvs build dist
+	rm -rf .venv .venvs
