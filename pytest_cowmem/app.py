@@ -49,6 +49,11 @@ class App:
             if not isinstance(key, str) or not isinstance(value, str):
                 raise wrong_and_right("env maps strings to strings", f"env={{{key!r}: {value!r}}}", f'env={{"{key}": "{value}"}}')
 
+    @property
+    def label(self) -> str:
+        """The target, with the GC policy where it is not the default."""
+        return self.target if self.gc == "default" else f"{self.target}, gc {self.gc}"
+
     def varied(self, args: Sequence[Any], options: Mapping[str, Any]) -> "App":
         """This app with a marker's options on top; a marker that names a target starts from that one alone."""
         known = {f.name for f in fields(App)} - {"target"}

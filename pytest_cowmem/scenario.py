@@ -60,7 +60,7 @@ class Scenario:
             test=self.test,
             profile=profile,
             environment=environment,
-            app=self.zygote.app.target,
+            app=self.zygote.app.label,
             size=self.zygote.size,
             measurement=measurement,
             judgments=tuple(judgments),

@@ -21,7 +21,7 @@ _COLOURS = {
 
 def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
     """Print the table, the zygotes, the environment, and one line that says how to accept changes."""
-    reporter.section("cowmem", sep="=")
+    reporter.write_sep("=", "cowmem")
     if state.usage_error:
         reporter.write_line(f"ERROR: {state.usage_error}", red=True)
         return

@@ -1,0 +1,44 @@
+"""What the benchmarks share: the machine in one line, tables, and zygotes of the apps beside them."""
+
+import platform
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tabulate import tabulate
+
+from pytest_cowmem.app import App
+from pytest_cowmem.measure.client import CowWorker
+from pytest_cowmem.measure.machine import cpu_model
+from pytest_cowmem.measure.round import Round
+from pytest_cowmem.measure.sample import Sample
+from pytest_cowmem.measure.zygote import Zygote, Zygotes
+
+APPS = Path(__file__).parent / "apps"
+
+
+def show(title: str, rows: list[list[object]], headers: list[str]) -> None:
+    """Print one table under a title."""
+    print(f"\n## {title}\n{machine()}\n")
+    print(tabulate(rows, headers=headers, tablefmt="github", floatfmt=".2f"), flush=True)
+
+
+def machine() -> str:
+    """Where the figures come from."""
+    return f"{time.strftime('%Y-%m-%d')}, {cpu_model()}, Linux {platform.release()}, CPython {platform.python_version()}"
+
+
+@contextmanager
+def zygote(target: str, **options: object) -> Iterator[Zygote]:
+    """A running zygote of an app in benchmarks/apps."""
+    with closing(Zygotes(APPS, [], 600)) as zygotes:
+        yield zygotes.get(App(target, **options))  # type: ignore[arg-type]
+
+
+def measure(running: Zygote, body: Callable[[CowWorker], object]) -> Sample:
+    """One round."""
+    with CowWorker() as client, Round(running, 600) as current:
+        client.enter_round(current)
+        body(client)
+        return current.finish()
