@@ -43,16 +43,25 @@ def off() -> None:
         pairs = [(run("-p", "no:cowmem"), run()) for _ in range(15)]
     without, loaded = (min(times) for times in zip(*pairs, strict=True))
     median = statistics.median(b - a for a, b in pairs)
-    show("The plugin, off", [[without, loaded, loaded - without, median, loaded / without]], ["without ms", "loaded ms", "cost ms", "median cost ms", "ratio"])
+    show(
+        "The plugin, off",
+        [[without, loaded, loaded - without, median, loaded / without]],
+        ["without ms", "loaded ms", "cost ms", "median cost ms", "ratio"],
+    )
 
 
 def start_and_burst() -> None:
     """The zygote's start beside the app's own import, and burst() beside calling the app in a loop, alternating."""
     times = 3000
     with subprocess.Popen(
-        [sys.executable, "-c", _DIRECT, str(APPS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONHASHSEED": "0"}
+        [sys.executable, "-c", _DIRECT, str(APPS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONHASHSEED": "0"},
     ) as direct:
-        assert direct.stdin and direct.stdout
+        assert direct.stdin
+        assert direct.stdout
         importing = float(direct.stdout.readline())
 
         def loop() -> float:
@@ -109,7 +118,8 @@ for line in sys.stdin:
 def rounds() -> None:
     """A round's cost beyond its scenario (one request), beside a bare fork and waitpid of a process with the same app."""
     with subprocess.Popen([sys.executable, "-c", _FORKS, str(APPS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
-        assert bare.stdin and bare.stdout
+        assert bare.stdin
+        assert bare.stdout
         with zygote("big:app") as running:
             size = running.size / 2**20
             pairs = []

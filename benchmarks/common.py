@@ -1,6 +1,8 @@
 """What the benchmarks share: the machine in one line, tables, and zygotes of the apps beside them."""
 
 import platform
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -42,3 +44,15 @@ def measure(running: Zygote, body: Callable[[CowWorker], object]) -> Sample:
         client.enter_round(current)
         body(client)
         return current.finish()
+
+
+@contextmanager
+def busy(processes: int) -> Iterator[None]:
+    """So many processes that only use CPU, until the block ends."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
+    try:
+        yield
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()

@@ -22,10 +22,12 @@ def die_with_parent(parent: int) -> None:
 
 
 def addresses_are_fixed() -> bool:
-    """Whether address randomisation is off for this process."""
-    return bool(_libc.personality(_QUERY) & _ADDR_NO_RANDOMIZE)
+    """Whether address randomisation is off for this process; False where the kernel does not say."""
+    present = _libc.personality(_QUERY)
+    return present != -1 and bool(present & _ADDR_NO_RANDOMIZE)
 
 
 def fix_addresses() -> bool:
     """Turn address randomisation off from the next exec on; False where that is refused (Docker's seccomp profile does)."""
-    return int(_libc.personality(_libc.personality(_QUERY) | _ADDR_NO_RANDOMIZE)) != -1 and addresses_are_fixed()
+    present = _libc.personality(_QUERY)
+    return present != -1 and _libc.personality(present | _ADDR_NO_RANDOMIZE) != -1 and addresses_are_fixed()

@@ -1,0 +1,11 @@
+"""An app that preloads 300,000 collectable objects, and collects them when asked."""
+
+import gc
+
+KEPT = [[index] for index in range(300_000)]
+
+
+def app(environ, start_response):
+    gc.collect()
+    start_response("200 OK", [])
+    return [b"collected"]
