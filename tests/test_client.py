@@ -116,7 +116,7 @@ def test_a_response_without_end_is_ended_with_its_worker(zygotes, talk):
 
 
 def test_a_burst_needs_one_status(worker):
-    with worker("bare:alternates") as client, pytest.raises(MixedStatuses, match=r"200 first, 404 at request 3;"):
+    with worker("bare:alternates") as client, pytest.raises(MixedStatuses, match=r"200.* first, 404.* at request 3;"):
         client.burst("GET", "/?3", times=10)
 
 

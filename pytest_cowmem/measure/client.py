@@ -1,6 +1,5 @@
 """`cow_worker`: an httpx2 client whose transport reaches the forked worker. Runs in the pytest process."""
 
-import marshal
 import pickle
 import time
 from collections.abc import Callable, Iterator
@@ -53,7 +52,7 @@ class CowWorker(httpx2.Client):
         left = times
         while left:
             size = current.chunk(times, left)
-            current.send(("burst", marshal.dumps(environ), body, size, current.timeout / 2))
+            current.send(("burst", environ, body, size, current.timeout / 2))
             stream = ResponseStream(current, iter(()), before=times - left)
             response = stream.response(request)
             response.read()

@@ -1,8 +1,9 @@
 """One round: fork, ready, exercise, end, and what was read on the way. Runs in the pytest process."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from pytest_cowmem.errors import CowmemError, WorkerDied
 from pytest_cowmem.measure import kernel
@@ -10,9 +11,11 @@ from pytest_cowmem.measure.sample import Sample, growth_per_request
 from pytest_cowmem.measure.zygote import Zygote, ended, wait_until_blocked
 from pytest_cowmem.zygote import pauses, wire
 
+T = TypeVar("T")
+
 _NO_OP = ("request", {"REQUEST_METHOD": "GET"}, False)
 _MOST_POINTS = 24
-_BURST_CHUNKS = 12
+_BURST_CHUNKS = 8  # enough for growth: the last two thirds of a burst hold five or six of the points between them
 _DEATH_SECONDS = 5.0
 
 
@@ -61,12 +64,15 @@ class Round:
             pass
         wire.receive(self.twin.socket)
         self._wait(self.worker.pid, self.twin.pid, self.zygote.stem, self.zygote.pid)
-        kernel.reset_peak(self.worker.pid)
         self._memory = kernel.memory(self.worker.pid)
-        self._resident = kernel.resident(self.worker.pid)[0]
-        self._pages = kernel.private_pages(self.worker.pid, self.twin.pid)
+        self._resident = given(self._reset_peak)
+        self._pages = given(lambda: kernel.private_pages(self.worker.pid, self.twin.pid))
         self._cpu = kernel.cpu_time(self.worker.pid)
         self.doing = "nothing"
+
+    def _reset_peak(self) -> int:
+        kernel.reset_peak(self.worker.pid)
+        return kernel.resident(self.worker.pid)[0]
 
     def begin(self, doing: str) -> None:
         """Note what the worker is asked for next; a response still open is read to its end first."""
@@ -142,14 +148,15 @@ class Round:
         self._wait(worker, twin, self.zygote.stem, self.zygote.pid)
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
-        copied, fresh = (now - then for now, then in zip(kernel.private_pages(worker, twin), self._pages, strict=True))
         values = {
             "private": memory.private_dirty - self._memory.private_dirty,
-            "copied": copied * kernel.PAGE,
-            "fresh": fresh * kernel.PAGE,
             "uss": memory.uss,
-            "peak": kernel.resident(worker)[1] - self._resident,
         }
+        if self._pages:
+            pages = zip(("copied", "fresh"), kernel.private_pages(worker, twin), self._pages, strict=True)
+            values |= {name: (now - then) * kernel.PAGE for name, now, then in pages}
+        if self._resident is not None:
+            values["peak"] = kernel.resident(worker)[1] - self._resident
         values |= self._collections()
         if self.requests:
             values["cpu"] = cpu // self.requests
@@ -208,3 +215,11 @@ class Round:
             return self.zygote.reap()[1]
         finally:
             self.zygote.show_output()
+
+
+def given(read: Callable[[], T]) -> T | None:
+    """What `read` gives, or None where this kernel was built, or told, not to."""
+    try:
+        return read()
+    except OSError:
+        return None

@@ -12,9 +12,9 @@ from typing import Any
 
 from pytest_cowmem.zygote import apps, pauses, process, wire, worker
 
-# The first two forks of a process leave other pages behind than the later ones; on 3.11 the code that forks, the app's own fork hooks
-# among it, is specialised at its eighth call, which moved 3 to 4 pages.
-_THROWAWAY_FORKS = 10
+# CPython 3.11 specialises the code that forks at its eighth call, which moved 3 to 4 pages; before the app is loaded a fork is cheap.
+# The two that follow the app, to time collections and to take the layout, are those that leave other pages behind than the later ones.
+_FORKS_BEFORE = 10
 _WARM_UPS = 50  # CPython specialises a code object within its first dozens of calls; after that it is no longer written to
 
 
@@ -25,6 +25,8 @@ def run(control: socket.socket, once_more: bool) -> bool:
     """
     config: dict[str, Any] = wire.receive_message(control)[1]
     (table_fd,) = receive_fds(control, 1)
+    for _ in range(_FORKS_BEFORE):
+        in_throwaway_fork(os.getpid)
     begun = time.time_ns()
     facts: dict[str, Any] = {"harness": list(sys.modules)}
     try:
@@ -42,8 +44,6 @@ def run(control: socket.socket, once_more: bool) -> bool:
     worker.rehearse(_WARM_UPS)
     gc.disable()  # an idle master does not collect, and a collection here would differ from fork to fork
     facts["gc_speed"] = in_throwaway_fork(pauses.calibrate)
-    for _ in range(_THROWAWAY_FORKS):
-        in_throwaway_fork(os.getpid)
     facts |= {
         "pid": os.getpid(),
         "layout": in_throwaway_fork(layout),

@@ -1,7 +1,6 @@
 """One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker; `idle` in its twin."""
 
 import gc
-import marshal
 import os
 import pickle
 import socket
@@ -64,7 +63,7 @@ def rehearse(times: int) -> None:
             for message, body in (
                 (("request", ENVIRON, False), ()),
                 (("request", ENVIRON, True), (b"body", b"")),
-                (("burst", marshal.dumps(ENVIRON), b"", 2, 60), ()),
+                (("burst", ENVIRON, b"", 2, 60), ()),
                 (("call", "gc:isenabled", pickle.dumps(((), {}))), ()),
             ):
                 wire.send(near, message)

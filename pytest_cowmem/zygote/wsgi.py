@@ -1,7 +1,6 @@
 """Serve one WSGI request, or one over and over. Runs in the worker."""
 
 import io
-import marshal
 import socket
 import sys
 import time
@@ -39,6 +38,12 @@ class Response:
         self._head: tuple[str, list[tuple[str, str]]] | None = None
         self.status = ""
         self.begun = False
+
+    def again(self) -> "Response":
+        """This object as new, for another call."""
+        self._head = None
+        self.begun = False
+        return self
 
     def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Callable[[bytes], None]:
         """WSGI's start_response."""
@@ -120,19 +125,18 @@ def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, streamed_
         wire.send(sock, ("aborted",))
 
 
-def serve_burst(sock: socket.socket, app: WSGIApp, packed_environ: bytes, body: bytes, times: int, seconds: float) -> None:
-    """Serve one request up to `times` times, for about `seconds`; the last response is sent, the others must have the same status.
-
-    Every request gets an environ of its own, unpacked anew: a server's requests share no strings either.
-    """
+def serve_burst(sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float) -> None:
+    """Serve one request up to `times` times, for about `seconds`; the last response is sent, the others must have the same status."""
     clock = time.monotonic
     stop_at = clock() + seconds
-    loads = marshal.loads
+    request = complete(request, None)
+    unsent = Response(None, False)
     status = None
     for served in range(1, times + 1):
         last = served == times or clock() > stop_at
-        environ = complete(loads(packed_environ), io.BytesIO(body))
-        response = Response(sock if last else None, environ["REQUEST_METHOD"] != "HEAD")
+        environ = request.copy()
+        environ["wsgi.input"] = io.BytesIO(body)
+        response = Response(sock, environ["REQUEST_METHOD"] != "HEAD") if last else unsent.again()
         if not answer(app, environ, response):
             wire.send(sock, ("aborted",))
             return
