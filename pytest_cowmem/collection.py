@@ -27,10 +27,12 @@ def check_markers(state: Session, config: pytest.Config, items: list[pytest.Item
 
 
 def note_collected(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep which measured tests each file has, and which files were not collected whole: entries of the others' lost tests are stale."""
+    """Keep which measured tests each file has, and which files were collected whole: an entry without a test in one of those is stale."""
     for item in items:
         state.collected.setdefault(item.nodeid.partition("::")[0], []).extend([item.nodeid] if is_measured(item) else [])
-    state.whole = not any("::" in argument for argument in config.args)
+    picked = {(config.invocation_params.dir / argument.partition("::")[0]).resolve() for argument in config.args if "::" in argument}
+    only_failed = config.getoption("lf", False)  # --lf leaves out tests before they are collected
+    state.whole = [] if only_failed else [file for file in state.collected if (config.rootpath / file).resolve() not in picked]
 
 
 def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -36,7 +36,7 @@ def find_stale(state: Session) -> list[tuple[str, str]]:
         if not (state.settings.rootdir / test.partition("::")[0]).exists()
     }
     tests = {test for tests in state.collected.values() for test in tests}
-    return stale(state.baseline, profiles, tests, set(state.collected) if state.whole else set(), missing)
+    return stale(state.baseline, profiles, tests, state.whole, missing)
 
 
 def accept(state: Session, session: pytest.Session) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Session:
     """The state of a measuring run.
 
-    `collected` maps each collected test file to its measured tests, `whole` says that no test was picked by name.
+    `collected` maps each collected test file to its measured tests, `whole` names the files of which no test was left out.
     `stale` holds (profile, test) of entries without a test, `changes` a line for each change to the baseline file.
     """
 
@@ -34,7 +34,7 @@ class Session:
     zygotes: "Zygotes"
     records: "list[Record]" = field(default_factory=list)
     collected: dict[str, list[str]] = field(default_factory=dict)
-    whole: bool = True
+    whole: list[str] = field(default_factory=list)
     stale: list[tuple[str, str]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
     write_failed: bool = False

@@ -143,6 +143,25 @@ def test_an_entry_whose_test_is_gone_is_listed_and_then_removed(shop, pytester, 
     assert list(entries(baseline())) == ["test_shop.py::test_kept"]
 
 
+def test_only_the_files_collected_whole_have_stale_entries(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_gone"), test_other=TEST + TEST.replace("test_kept", "test_lost"))
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST, test_other=TEST)
+    found = shop("test_shop.py", "test_other.py::test_kept").stdout.str()
+    assert "stale: test_shop.py::test_gone" in found
+    assert "stale: test_other.py" not in found
+
+
+def test_the_last_failed_alone_make_nothing_stale(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
+    shop("--cowmem-update", "-p", "cacheprovider")
+    pytester.makepyfile(test_shop=TEST.replace('"kept"', '"no"') + TEST.replace("test_kept", "test_other"))
+    shop("-p", "cacheprovider")
+    again = shop("--lf", "-p", "cacheprovider")
+    again.assert_outcomes(failed=1)
+    assert "stale:" not in again.stdout.str()
+
+
 def test_a_deselected_test_is_not_stale(shop, pytester):
     pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
     shop("--cowmem-update")
