@@ -155,7 +155,8 @@ def test_only_the_files_collected_whole_have_stale_entries(shop, pytester):
 def test_the_last_failed_alone_make_nothing_stale(shop, pytester):
     pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
     shop("--cowmem-update", "-p", "cacheprovider")
-    pytester.makepyfile(test_shop=TEST.replace('"kept"', '"no"') + TEST.replace("test_kept", "test_other"))
+    over = "@pytest.mark.mem_budget(private='8 KiB')\ndef"
+    pytester.makepyfile(test_shop=TEST.replace("def", over) + TEST.replace("test_kept", "test_other"))
     shop("-p", "cacheprovider")
     again = shop("--lf", "-p", "cacheprovider")
     again.assert_outcomes(failed=1)
