@@ -1,0 +1,1 @@
+"""Why a worker lost its shared pages. Runs in the pytest process."""

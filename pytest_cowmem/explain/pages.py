@@ -1,0 +1,107 @@
+"""Which pages a worker has to itself, and what lies where in it. Runs in the pytest process.
+
+Sources: as in measure/kernel.py.
+"""
+
+import os
+import re
+from array import array
+from bisect import bisect_right
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+
+from pytest_cowmem.measure import kernel
+
+_ENTRY_BYTES = 8
+_EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80  # of an entry's topmost byte
+_IS_PRIVATE = bytes((flags & (_PRESENT | _FILE | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256))
+_PYTHON = re.compile(r"/(lib)?python\d[^/]*$")
+
+HEAP, STACK, INTERPRETER, LIBRARY, ALLOCATOR, OTHER = "C heap", "stack", "interpreter data", "library data", "allocator", "other"
+
+
+@dataclass(frozen=True)
+class Pages:
+    """Sorted page numbers (an address divided by the page size): what the twin has a page for too, and what it has not."""
+
+    copied: "array[int]"
+    fresh: "array[int]"
+
+    def since(self, before: "Pages") -> "Pages":
+        """Those that have come since `before`."""
+        old = {*before.copied, *before.fresh}
+        return Pages(*(array("Q", [page for page in pages if page not in old]) for pages in (self.copied, self.fresh)))
+
+
+@dataclass(frozen=True)
+class Region:
+    """A mapping: addresses from `start` to `end`, what kind of memory it is, and the file or kernel name behind it."""
+
+    start: int
+    end: int
+    kind: str
+    name: str
+
+
+def private_pages(worker: int, twin: int, proc: Path = kernel.PROC) -> Pages:
+    """The worker's anonymous pages that nobody shares."""
+    found = Pages(array("Q"), array("Q"))
+    with (
+        open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
+        open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
+    ):
+        for start, end in kernel.ranges(worker, proc):
+            own = _flags(mine, start, end).translate(_IS_PRIVATE)
+            if 1 not in own:
+                continue
+            there = _flags(theirs, start, end).ljust(len(own), b"\0")
+            first = start // kernel.PAGE
+            place = own.find(1)
+            while place >= 0:
+                (found.copied if there[place] & (_PRESENT | _SWAPPED) else found.fresh).append(first + place)
+                place = own.find(1, place + 1)
+    return found
+
+
+def _flags(pagemap: FileIO, start: int, end: int) -> bytes:
+    data = os.pread(pagemap.fileno(), (end - start) // kernel.PAGE * _ENTRY_BYTES, start // kernel.PAGE * _ENTRY_BYTES)
+    return data[_ENTRY_BYTES - 1 :: _ENTRY_BYTES]
+
+
+class Regions:
+    """The mappings of a process, to look addresses up in."""
+
+    def __init__(self, pid: int, proc: Path = kernel.PROC) -> None:
+        executable = os.readlink(proc / str(pid) / "exe")
+        self._all: list[Region] = []
+        for line in (proc / str(pid) / "maps").read_text().splitlines():
+            span, mode, _, _, _, *path = line.split(None, 5)
+            start, end = (int(word, 16) for word in span.split("-"))
+            name = path[0] if path else ""
+            kind = _kind(name, mode, executable)
+            before = self._all[-1] if self._all else None
+            if not name and before is not None and before.end == start and before.kind in (INTERPRETER, LIBRARY):
+                kind, name = before.kind, before.name  # what a library's data needs beyond its file follows it without a name
+            self._all.append(Region(start, end, kind, name))
+        self._starts = [region.start for region in self._all]
+
+    def at(self, page: int) -> Region:
+        """The mapping a page lies in."""
+        address = page * kernel.PAGE
+        index = bisect_right(self._starts, address) - 1
+        if index >= 0 and address < self._all[index].end:
+            return self._all[index]
+        return Region(address, address + kernel.PAGE, OTHER, "")
+
+
+def _kind(name: str, mode: str, executable: str) -> str:
+    if name == "[heap]":
+        return HEAP
+    if name.startswith("[stack"):
+        return STACK
+    if not name or name.startswith("[anon"):
+        return ALLOCATOR if "w" in mode else OTHER
+    if name == executable or _PYTHON.search(name):
+        return INTERPRETER
+    return LIBRARY if name.startswith("/") else OTHER

@@ -1,0 +1,162 @@
+"""Keep the minor page faults of each thread, by source line and by collection. Runs in a traced worker."""
+
+import gc
+import os
+import resource
+import sys
+from _thread import _local, get_native_id
+from types import CodeType, FrameType
+from typing import Any
+
+from pytest_cowmem.zygote import fold
+
+_usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
+_HERE = os.path.dirname(fold.__file__)
+_OLDEST = 2
+_OWN = frozenset({fold.importing.__code__.co_filename, (lambda: None).__code__.co_filename})  # what runs in a collection's callback
+_PATIENCE = 64  # events of a library's code object without a fault, until it is no longer listened to
+
+
+class Code:
+    """One code object in one thread: the line it was last seen at, and the events left until it is left alone (never, below zero)."""
+
+    __slots__ = ("code", "left", "line")
+
+    def __init__(self, code: CodeType, left: int) -> None:
+        self.code = code  # kept alive, since its id() stands for it
+        self.left = left
+        self.line = code.co_firstlineno
+
+
+class Thread:
+    """One thread's counts, in pages, and the times it collected.
+
+    `code` and `at` say where it is: `at` is a line, or minus one minus an instruction's offset in bytes.
+    """
+
+    __slots__ = ("at", "code", "codes", "collections", "collects", "deaf", "last", "lines", "own", "times")
+
+    def __init__(self, last: int) -> None:
+        self.last = last
+        self.own = 0
+        self.times = 0
+        self.code: CodeType | None = None
+        self.at = 0
+        self.codes: dict[int, Code] = {}
+        self.deaf = self.collects = False
+        self.lines: dict[fold.Key, int] = {}
+        self.collections: dict[tuple[int, fold.Key], list[int]] = {}
+
+    def forget(self, now: int) -> None:
+        """Begin counting anew."""
+        self.last, self.own = now, 0
+        self.lines.clear()
+        self.collections.clear()
+
+
+class Tracer:
+    """All threads of a traced worker. `attend` comes before anything is charged.
+
+    The app's own code is listened to throughout. A library's is left alone once it has run for a while without a fault: what it causes
+    later is charged to the same line of the app, only without the library's line beside it.
+    """
+
+    def __init__(self, roots: "list[str]") -> None:
+        self.folder = fold.Folder(roots)
+        self.threads: list[Thread] = []
+        self.local = _local()
+        self._older: frozenset[int] = frozenset()
+        self._delay = 0
+
+    def attend(self) -> None:
+        """Begin counting anew, in the threads there are."""
+        self._older = frozenset(int(name) for name in os.listdir("/proc/self/task"))
+        for thread in self.threads:
+            thread.forget(thread.last)
+        self.thread().deaf = False
+        self.thread().forget(_usage(_WHO).ru_minflt)
+
+    def delay(self, objects: int) -> None:
+        """Let the next collection come `objects` allocations later than it would, for as many that are the tracer's own."""
+        first, *others = gc.get_threshold()
+        if first and objects > 0:
+            self._delay = objects
+            gc.set_threshold(first + objects, *others)
+
+    def _no_more_delay(self) -> None:
+        first, *others = gc.get_threshold()
+        if first > self._delay:
+            gc.set_threshold(first - self._delay, *others)
+        self._delay = 0
+
+    def rest(self) -> None:
+        """Count no more in the calling thread."""
+        self.thread().deaf = True
+
+    def thread(self) -> Thread:
+        """The calling thread's counts; a thread that began after the tracer is charged from its beginning on."""
+        try:
+            thread: Thread = self.local.thread
+        except AttributeError:
+            older = get_native_id() in self._older
+            thread = self.local.thread = Thread(_usage(_WHO).ru_minflt if older else 0)
+            self.threads.append(thread)
+        return thread
+
+    # A collection can come at any call made below, and settles the thread's accounts when it does: `times` tells.
+
+    def code(self, thread: Thread, code: CodeType) -> Code:
+        """Get to know a code object; what that costs is the tracer's own."""
+        times, before = thread.times, _usage(_WHO).ru_minflt
+        left = -1 if self.folder.is_app(code.co_filename) else 0 if code.co_filename in _OWN else _PATIENCE
+        known = thread.codes[id(code)] = Code(code, left)
+        cost = _usage(_WHO).ru_minflt - before
+        if thread.times == times:
+            thread.last += cost
+            thread.own += cost
+        return known
+
+    def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
+        """Charge what is new since the last event to `line` of `frame`; what charging itself costs is the tracer's own."""
+        times, new = thread.times, now - thread.last
+        if new <= 0:
+            return
+        thread.last = now
+        key = self.folder.key(frame, line)
+        thread.lines[key] = thread.lines.get(key, 0) + new
+        known = thread.codes.get(id(frame.f_code)) if frame is not None else None
+        if known is not None and known.left > 0:
+            known.left = _PATIENCE
+        after = _usage(_WHO).ru_minflt
+        if thread.times == times:
+            thread.last = after
+            thread.own += after - now
+
+    def on_collection(self, phase: str, info: "dict[str, Any]") -> None:
+        """For `gc.callbacks`: keep a collection's faults apart, beside the line it came at. Events during a collection are its own."""
+        thread = self.thread()
+        now = _usage(_WHO).ru_minflt
+        if phase == "start":
+            if not thread.deaf:
+                if now > thread.last:
+                    self.charge(thread, *_interrupted(), now)
+                thread.deaf = thread.collects = True
+        elif thread.collects:
+            if self._delay:
+                self._no_more_delay()
+            key = min(info.get("generation", _OLDEST), _OLDEST), self.folder.key(*_interrupted())
+            count = thread.collections.setdefault(key, [0, 0])
+            count[0] += 1
+            count[1] += now - thread.last
+            thread.last = _usage(_WHO).ru_minflt
+            thread.own += thread.last - now
+            thread.times += 1
+            thread.deaf = thread.collects = False
+
+
+def _interrupted() -> "tuple[FrameType | None, int]":
+    """The frame that runs and its line, leaving out the tracer's own: its allocations can start a collection too."""
+    frame: FrameType | None = sys._getframe(0)
+    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+        frame = frame.f_back
+    return frame, frame.f_lineno or 0 if frame is not None else 0

@@ -1,0 +1,149 @@
+"""Charge minor page faults to the source lines that caused them. Runs in a traced worker, and in the fork between it and the zygote.
+
+    prepare(roots)   in a fork of the zygote, which then forks the traced worker and stays idle as its twin
+    arm()            in the traced worker, first of all
+    begin()          in the worker when it is ready
+    disarm()         in the worker at its end
+
+Whatever can be done beforehand is done in the fork between: a page that the worker touches before it is ready is missing from its figures.
+Nothing of this is ever loaded into a process that is measured.
+"""
+
+import _ctypes
+import gc
+import os
+import resource
+import sys
+from types import CodeType
+from typing import Any
+
+from pytest_cowmem.zygote import fold, populate
+from pytest_cowmem.zygote.events import Monitoring, Settrace
+from pytest_cowmem.zygote.faults import Tracer
+
+_REHEARSALS = 3
+_ADDRESS_BYTES = 8
+
+_events: "Monitoring | Settrace"
+_tracer: Tracer
+_mappings: "list[tuple[int, int]]"
+_begun = 0
+
+
+def prepare(roots: "list[str]") -> None:
+    """Switch events on, with nobody listening yet. `roots` are the folders of the app's own code.
+
+    Collects nothing, so that the worker's first collection comes when it would have come.
+    """
+    global _events, _tracer, _mappings
+    collects = gc.isenabled()
+    gc.disable()
+    counted = gc.get_count()[0]
+    populate.use_small_pages()
+    _mappings = populate.file_mappings()
+    _rehearse(Tracer(roots))
+    _tracer = Tracer(roots)
+    _tracer.rest()
+    if sys.version_info >= (3, 12):
+        _events = Monitoring()
+        rewrite_loaded_code(_events)
+    else:
+        _events = Settrace()
+    gc.callbacks.append(_tracer.on_collection)
+    _events.start(_tracer)
+    _tracer.delay(gc.get_count()[0] - counted)
+    if collects:
+        gc.enable()
+
+
+def _rehearse(tracer: Tracer) -> None:
+    """Run what the tracer itself runs, so that its own first faults lie here."""
+    for _ in range(_REHEARSALS):
+        tracer.attend()
+        frame = sys._getframe(0)
+        tracer.code(tracer.thread(), frame.f_code)
+        tracer.charge(tracer.thread(), frame, frame.f_lineno, 0)
+        tracer.on_collection("start", {})
+        tracer.on_collection("stop", {})
+
+
+def rewrite_loaded_code(events: Monitoring) -> None:
+    """Rewrite all loaded code for `events` now, which would otherwise happen, and be charged, when it first runs.
+
+    A fork looks for it, since the search would leave this process with another heap than the zygote's; addresses are equal in both.
+    """
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.close(reader)
+            with open(writer, "wb") as pipe:
+                for code in _loaded_code():
+                    pipe.write(id(code).to_bytes(_ADDRESS_BYTES, "little"))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        while address := pipe.read(_ADDRESS_BYTES):
+            events.rewrite(_ctypes.PyObj_FromPtr(int.from_bytes(address, "little")))  # type: ignore[attr-defined,unused-ignore]
+    os.waitpid(pid, 0)
+
+
+def _loaded_code() -> "list[CodeType]":
+    """Every code object reachable from a module."""
+    found, seen = [], {id(sys.modules)}
+    batch: list[Any] = [sys.modules]
+    while batch:
+        following = []
+        for value in gc.get_referents(*batch):
+            if id(value) not in seen:
+                seen.add(id(value))
+                following.append(value)
+                if type(value) is CodeType:
+                    found.append(value)
+        batch = following
+    return found
+
+
+def arm() -> int:
+    """Start to listen; how many file mappings could not be populated."""
+    refused = populate.populate(_mappings)
+    begin()
+    return refused
+
+
+def begin() -> None:
+    """Forget what was charged so far."""
+    global _begun
+    _begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    _tracer.attend()
+
+
+def disarm() -> "dict[str, Any]":
+    """Stop, and tell what was charged since `begin`, in pages:
+
+    lines        [(app file, line, function, library file, line, function, imported module, pages)], most first
+    collections  [(generation, the same seven words of the line it came at, collections, pages)], most first
+    tracer       the tracer's own faults, as far as it saw them
+    total        all minor faults of the process; what is in none of the others came from threads that nobody could listen to
+    """
+    _tracer.rest()
+    total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
+    _events.stop()
+    gc.callbacks.remove(_tracer.on_collection)
+    lines: dict[fold.Row, int] = {}
+    collections: dict[tuple[int, fold.Row], tuple[int, int]] = {}
+    for thread in _tracer.threads:
+        for key, pages in thread.lines.items():
+            row = _tracer.folder.named(key)
+            lines[row] = lines.get(row, 0) + pages
+        for (generation, key), (times, pages) in thread.collections.items():
+            place = generation, _tracer.folder.named(key)
+            before = collections.get(place, (0, 0))
+            collections[place] = before[0] + times, before[1] + pages
+    return {
+        "lines": sorted(((*row, pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
+        "collections": sorted(((number, *row, *counts) for (number, row), counts in collections.items()), key=lambda row: -row[-1]),
+        "tracer": sum(thread.own for thread in _tracer.threads),
+        "total": total,
+    }

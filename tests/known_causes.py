@@ -1,0 +1,115 @@
+"""Programs that lose shared pages for a known cause. Each function's line with its name in a comment is the one to be charged."""
+
+import gc
+import json
+import re
+import sqlite3
+import sys
+import threading
+from collections.abc import Iterator
+
+SHARED = [{"id": number, "name": f"item {number}", "tags": [number, number + 1]} for number in range(30_000)]
+LISTS = [[number] for number in range(150_000)]
+TEXT = json.dumps([list(range(1_000_000, 1_000_100)) for _ in range(2_500)])
+PATTERN = "|".join(f"(?P<name{number}>[a-z]{{{number % 7 + 1}}}{number}.*?)" for number in range(900))
+CACHE: dict[int, str] = {}
+LEAKED: list[bytes] = []
+KEPT: list[object] = []
+
+
+def empty() -> None:
+    pass
+
+
+def read_shared() -> None:
+    gc.disable()
+    total = 0
+    for row in SHARED:  # read_shared
+        total += len(row["name"])
+
+
+def build_list() -> None:
+    gc.disable()
+    KEPT.append([str(number) for number in range(200_000)])  # build_list
+
+
+def fill_cache() -> None:
+    for number in range(20_000):
+        if number not in CACHE:
+            CACHE[number] = f"<li>{number:0400}</li>"  # fill_cache
+
+
+def collect() -> None:
+    gc.collect()  # collect
+
+
+def import_late() -> None:
+    import pydoc_data.topics  # import_late
+
+    KEPT.append(pydoc_data.topics)
+
+
+def compile_pattern() -> None:
+    KEPT.append(re.compile(PATTERN))  # compile_pattern
+
+
+def leak() -> None:
+    for _ in range(5_000):
+        LEAKED.append(bytes(1_000))  # leak
+
+
+def parse_json() -> None:
+    KEPT.append(json.loads(TEXT))  # parse_json
+
+
+def fill_sqlite() -> None:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("create table items (name text)")
+    connection.executemany("insert into items values (?)", (("x" * 400,) for _ in range(20_000)))  # fill_sqlite
+    KEPT.append(connection)
+
+
+def in_thread() -> None:
+    thread = threading.Thread(target=work_in_thread)
+    thread.start()
+    thread.join()
+
+
+def work_in_thread() -> None:
+    gc.disable()
+    KEPT.append([str(number) for number in range(200_000)])  # in_thread
+
+
+def allocate_after_return() -> None:
+    KEPT.append(render() * 8_000_000)  # allocate_after_return
+
+
+def allocate_after_raise() -> None:
+    try:
+        fail()
+    except ValueError:
+        KEPT.append(b"y" * 8_000_000)  # allocate_after_raise
+
+
+def allocate_in_generator() -> None:
+    for piece in generate():
+        KEPT.append(piece)
+
+
+def render() -> bytes:
+    return b"x"
+
+
+def fail() -> None:
+    raise ValueError
+
+
+def generate() -> Iterator[bytes]:
+    for number in range(8):
+        yield bytes([number]) * 1_000_000  # allocate_in_generator
+
+
+def told() -> "dict[str, int]":
+    """What the shared objects measure, the garbage collector's headers included."""
+    lists = [SHARED, LISTS, *LISTS, *(row["tags"] for row in SHARED)]
+    return {"dict": sum(map(sys.getsizeof, SHARED)), "list": sum(map(sys.getsizeof, lists))}

@@ -1,0 +1,83 @@
+"""The map of objects, drawn by real twins, and what it says of a worker's copied pages."""
+
+import itertools
+import os
+from array import array
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from drawn_forks import Drawn, drawn
+
+from pytest_cowmem.explain.overlay import NO_MODULE, overlay
+from pytest_cowmem.explain.pages import HEAP, INTERPRETER, STACK, Regions
+from pytest_cowmem.measure.kernel import PAGE
+
+
+@pytest.fixture(scope="module")
+def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
+    return drawn("known_causes", "read_shared", tmp_path_factory.mktemp("atlas"))
+
+
+def bytes_by_type(found: Drawn, module: str) -> "Counter[str]":
+    sizes: Counter[str] = Counter()
+    for first in range(0, len(found.records), 3):
+        _, size, word = found.records[first : first + 3]
+        if found.modules[word & 0xFFFFFFFF] == module:
+            sizes[found.types[word >> 32]] += size
+    return sizes
+
+
+def test_objects_are_drawn_with_their_parts(shared_rows: Drawn) -> None:
+    sizes = bytes_by_type(shared_rows, "known_causes")
+    for name, size in shared_rows.beside.items():
+        assert size <= sizes[name] <= size * 1.01, name
+
+
+def test_objects_hardly_overlap(shared_rows: Drawn) -> None:
+    spans = sorted(zip(shared_rows.records[0::3], shared_rows.records[1::3], strict=True))
+    overlapping = sum(start + size > following for (start, size), (following, _) in itertools.pairwise(spans))
+    assert overlapping < 0.01 * len(spans)
+
+
+def test_copied_pages_name_the_module_whose_rows_were_read(shared_rows: Drawn) -> None:
+    found = overlay(shared_rows.records, shared_rows.types, shared_rows.modules, shared_rows.pages.copied, shared_rows.regions)
+    objects = sum(resident.bytes for resident in found.modules)
+    assert found.pages > 1000
+    assert found.modules[0].name == "known_causes"
+    assert found.modules[0].bytes > 0.9 * objects
+    assert objects > 0.8 * found.pages * PAGE
+    assert {"dict", "str"} <= {resident.name for resident in found.types[:4]}
+    assert sum(resident.bytes for resident in found.types) == objects
+    assert objects + sum(resident.bytes for resident in found.rest) >= found.pages * PAGE
+    assert sum(found.empty.values()) < 0.05 * found.pages
+
+
+def test_what_was_loaded_to_draw_is_left_out(shared_rows: Drawn) -> None:
+    held = {shared_rows.modules[word & 0xFFFFFFFF] for word in shared_rows.records[2::3]}
+    assert "known_causes" in held
+    assert "pytest_cowmem.zygote.atlas" not in held
+
+
+def test_no_foreign_code_runs(tmp_path: Path) -> None:
+    found = drawn("hostile", "touch", tmp_path)
+    assert found.beside == []
+    hostile = {name for name in found.types if "Hostile" in name}
+    assert len(hostile) == 9
+
+
+def test_pages_are_divided_among_their_residents() -> None:
+    mine = 4096 * PAGE
+    records = array("Q", [mine + 100, 1000, 0 << 32 | 2, mine + PAGE - 10, 20, 1 << 32 | 0, mine + 3 * PAGE, 50, 0])
+    found = overlay(records, ["dict", "list"], ["", "", "shop"], array("Q", [4096, 4097, 5000]), Regions(os.getpid()))
+    assert [(it.name, it.bytes, it.pages) for it in found.modules] == [("shop", 1000, 1), (NO_MODULE, 20, 2)]
+    assert [(it.name, it.bytes, it.pages) for it in found.types] == [("dict", 1000, 1), ("list", 20, 2)]
+    assert sum(it.bytes for it in found.rest) == 3 * PAGE - 1020
+    assert sum(found.empty.values()) == 1
+
+
+def test_regions_know_what_memory_is() -> None:
+    regions = Regions(os.getpid())
+    kinds = {regions.at(page).kind for region in regions._all for page in [region.start // PAGE]}
+    assert {HEAP, STACK, INTERPRETER} <= kinds
+    assert regions.at(0).name == ""
