@@ -31,10 +31,11 @@ class Metric:
     meaning: str
     tolerance: Tolerance | None = None
 
-    @property
-    def paged(self) -> bool:
-        """Whether it counts whole pages, and so depends on which objects share them."""
-        return self.unit == "bytes" and self.name != "growth"
+    def layout_noise(self, requests: int) -> int:
+        """What another layout may move it by, where it counts whole pages; growth by that much over all requests."""
+        if self.unit != "bytes":
+            return 0
+        return LAYOUT_NOISE // max(requests, 1) if self.name == "growth" else LAYOUT_NOISE
 
     @property
     def least(self) -> bool:

@@ -10,7 +10,7 @@ import httpx2
 from pytest_cowmem.config import Settings
 from pytest_cowmem.judge.baseline import Baseline, Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.verdict import Judgment, Verdict, fails, gravest, judge, notes, tolerances_of
+from pytest_cowmem.judge.verdict import Judgment, fails, gravest, judge, needs_more_rounds, notes, tolerances_of
 from pytest_cowmem.measure.client import CowWorker
 from pytest_cowmem.measure.machine import describe, profile_key
 from pytest_cowmem.measure.round import Round
@@ -19,7 +19,7 @@ from pytest_cowmem.measure.zygote import Zygote
 from pytest_cowmem.prove import KINDS, prove
 from pytest_cowmem.record import Record
 
-_MOST_ROUNDS = 3  # times the rounds asked for, when their spread exceeds the tolerance
+_MOST_ROUNDS = 3  # times the rounds asked for
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Scenario:
     running: bool = False
 
     def measure(self, body: Callable[[], object]) -> Record:
-        """Run the body in rounds, more of them while their spread exceeds the tolerance, and judge. What the body raises comes through."""
+        """Run the body in rounds, more of them while they could change the verdict, and judge. What the body raises comes through."""
         profile = profile_key(os.environ | dict(self.zygote.app.env))
         known = self.baseline.profiles.get(profile)
         entry = known.tests.get(self.test) if known else None
@@ -51,7 +51,7 @@ class Scenario:
                 continue
             measurement = Measurement.of(samples)
             judgments = judge(measurement, self.budget, entry, tolerances, self.zygote.layout)
-            if len(samples) >= _MOST_ROUNDS * least or all(judgment.verdict is not Verdict.NOISY for judgment in judgments):
+            if len(samples) >= _MOST_ROUNDS * least or not needs_more_rounds(judgments):
                 break
         environment = describe(self.zygote.facts)
         found = Entry(measurement.values, measurement.spread, measurement.rounds, self.source, gc_state(self.zygote), self.zygote.layout)

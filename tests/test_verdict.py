@@ -4,7 +4,7 @@ import pytest
 
 from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, notes, tolerances_of
+from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, needs_more_rounds, notes, tolerances_of
 from pytest_cowmem.measure.sample import Measurement, Sample, growth_per_request
 from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS
 
@@ -46,6 +46,28 @@ def test_another_layout_is_tolerated_and_no_more():
     assert verdict_of(measured(private=MIB + SLACK + LAYOUT_NOISE + 1), known=known)[0] is Verdict.REGRESSED
     known = entry(layout="elsewhere", gc_collections=0)
     assert verdict_of(measured(gc_collections=2), known=known)[0] is Verdict.REGRESSED
+
+
+def test_another_layout_moves_growth_by_its_noise_over_all_requests():
+    known = entry(layout="elsewhere", growth=0)
+    noise = LAYOUT_NOISE // 10  # the measurements here made 10 requests
+    assert verdict_of(measured(growth=64 + noise), known=known)[0] is Verdict.OK
+    assert verdict_of(measured(growth=64 + noise + 1), known=known)[0] is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("values", "limits", "more"),
+    [
+        ({"gc_pause": 10**9}, {"gc_pause": 10**6}, True),
+        ({"gc_pause": 10**9}, {}, True),
+        ({"private": 9 * MIB}, {"private": MIB}, False),
+        ({"private": 9 * MIB}, {}, False),
+        ({"private": 1, "gc_pause": 1}, {}, False),
+    ],
+)
+def test_a_time_that_is_too_long_is_measured_again_and_bytes_are_not(values, limits, more):
+    known = entry(private=1, gc_pause=1)
+    assert needs_more_rounds(verdict_of(measured(**values), Budget(limits), known)[1]) is more
 
 
 def test_over_budget_matters_more_than_a_regression():

@@ -69,7 +69,7 @@ def _judge_one(
 ) -> Judgment:
     measured, spread = measurement.values.get(metric.name), measurement.spread.get(metric.name, 0)
     allowed = tolerance.allows(measured or 0 if baseline is None else baseline) if tolerance else 0
-    between = allowed + (LAYOUT_NOISE if moved and metric.paged else 0)
+    between = allowed + (metric.layout_noise(measurement.requests) if moved else 0)
     verdict = Verdict.OK
     if measured is None:
         verdict = Verdict.MISSING if limit is not None or tolerance else Verdict.OK
@@ -85,6 +85,12 @@ def _judge_one(
         verdict = Verdict.IMPROVED
     tolerated = allowed if verdict is Verdict.NOISY else between
     return Judgment(metric.name, measured, spread, limit, baseline, tolerated, verdict)
+
+
+def needs_more_rounds(judgments: Sequence[Judgment]) -> bool:
+    """Whether more rounds could change the verdict: the spread exceeds the tolerance, or a time is too long, to which noise only adds."""
+    too_long = (Verdict.OVER, Verdict.REGRESSED)
+    return any(j.verdict is Verdict.NOISY or (METRICS[j.metric].least and j.verdict in too_long) for j in judgments)
 
 
 def gravest(judgments: Sequence[Judgment], entry: Entry | None, compatible: bool) -> Verdict:
