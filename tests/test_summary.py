@@ -66,4 +66,7 @@ def test_the_failure_shows_excess_limit_and_measured():
     text = failure.explain_failure(record(limits={"private": 4 * MIB}, known={"private": MIB}))
     assert "private is over budget by 1.00 MiB: 5.00 MiB of 4.00 MiB" in text
     row = next(line for line in text.splitlines() if line.startswith("private  "))
+    assert "imports is over budget by 1: 1 of 0 (late)" in failure.explain_failure(
+        record(values={**VALUES, "imports": 1}, limits={"imports": 0})
+    )
     assert row.split() == ["private", "5.00", "MiB", "4.00", "MiB", "1.00", "MiB", "+4.00", "MiB", "over", "budget"]

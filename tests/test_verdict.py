@@ -17,7 +17,7 @@ def measured(spread=0, **values):
 
 
 def entry(layout="here", **metrics):
-    return Entry(metrics, {}, 3, "source", "default", layout)
+    return Entry(metrics, {}, 3, "source", "default: on, 700 10 10, 7 frozen", layout)
 
 
 def verdict_of(measurement, budget=None, known=None, compatible=True):
@@ -135,7 +135,7 @@ def test_effects(case, options, red):
 
 
 def test_notes_name_what_differs_and_is_not_matched():
-    found, old = entry(), Entry({}, {}, 3, "other", "freeze", "elsewhere")
+    found, old = entry(), Entry({}, {}, 3, "other", "freeze: on, 700 10 10, 7 frozen", "elsewhere")
     said = notes(found, old, {"aslr": "on", "kernel": "6.1"}, {"aslr": "off", "kernel": "6.1"})
     assert said[0] == "measured with aslr on; the baseline with aslr off"
     assert [word in " ".join(said) for word in ("source has changed", "gc policy", "128 KiB more tolerated", "kernel")] == [
@@ -144,6 +144,11 @@ def test_notes_name_what_differs_and_is_not_matched():
         True,
         False,
     ]
+
+
+def test_a_frozen_count_alone_is_not_worth_a_note():
+    old = Entry({}, {}, 3, "source", "default: on, 700 10 10, 9 frozen", "here")
+    assert notes(entry(), old, {}, {}) == []
 
 
 def test_bytes_and_counts_by_median_times_by_minimum():

@@ -22,7 +22,13 @@ from pytest_cowmem.zygote import pauses, wire
 
 _REST_SECONDS = 10.0
 _REFERENCE_NS = 2_000_000  # the collection of pauses.calibrate() on the reference machine: 1.8-2.2 ms on an AMD EPYC, CPython 3.10-3.13
+# pytest's own variables, and the shell's notes to itself: they differ from run to run, and their strings lie on the zygote's heap.
 _NOT_INHERITED = (
+    "_",
+    "COLUMNS",
+    "LINES",
+    "OLDPWD",
+    "SHLVL",
     "PYTEST_CURRENT_TEST",
     "PYTEST_VERSION",
     "PYTEST_XDIST_TESTRUNUID",

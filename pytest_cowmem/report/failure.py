@@ -1,5 +1,7 @@
 """The text of a failed gate. Runs in the pytest process; a function of one record."""
 
+from collections.abc import Sequence
+
 from tabulate import tabulate
 
 from pytest_cowmem.judge.verdict import Judgment, Verdict
@@ -8,6 +10,7 @@ from pytest_cowmem.record import Record
 from pytest_cowmem.units import render, render_change
 
 _SHOWN = ("private", "growth", "gc_pause", "gc_collections")
+_MOST_NAMES = 5
 
 
 def explain_failure(record: Record) -> str:
@@ -15,7 +18,7 @@ def explain_failure(record: Record) -> str:
     wrong = [
         judgment for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.NOISY, Verdict.REGRESSED, Verdict.MISSING)
     ]
-    lines = [sentence(judgment) for judgment in wrong]
+    lines = [sentence(judgment, record.measurement.imports) for judgment in wrong]
     lines += [
         f"the gate stayed green with {render(proof.planted, 'bytes')} planted ({proof.kind}), twice the {render(proof.allowed, 'bytes')} "
         "it tolerates: please report this as a bug of pytest-cowmem"
@@ -26,12 +29,12 @@ def explain_failure(record: Record) -> str:
     lines += [f"note: {note}" for note in record.notes]
     lines += ["", table(record), ""]
     if record.verdict is Verdict.REGRESSED:
-        lines.append("to accept the new figures: pytest --cowmem --cowmem-update, and commit the baseline")
+        lines.append("to accept the new figures: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)
 
 
-def sentence(judgment: Judgment) -> str:
-    """What is wrong with one metric: excess, limit, measured, and for noise what usually causes it."""
+def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
+    """What is wrong with one metric: excess, limit, measured, which `imports` were late, and for noise what usually causes it."""
     unit = METRICS[judgment.metric].unit
     if judgment.measured is None:
         return f"{judgment.metric} could not be measured: {why_missing(judgment.metric)}"
@@ -39,7 +42,10 @@ def sentence(judgment: Judgment) -> str:
     if judgment.verdict is Verdict.OVER:
         assert judgment.budget is not None
         excess = render(judgment.measured - judgment.budget, unit)
-        return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}"
+        named = (
+            f" ({', '.join(imports[:_MOST_NAMES])}{', ...' if len(imports) > _MOST_NAMES else ''})" if judgment.metric == "imports" else ""
+        )
+        return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}{named}"
     if judgment.verdict is Verdict.NOISY:
         return (
             f"{judgment.metric} is noisy: half of the rounds are more than {render(judgment.spread, unit)} from {measured}, "

@@ -123,7 +123,8 @@ def facts(records: list[Record]) -> list[str]:
     lines = [f"zygote {app}: {render(size, 'bytes')} resident" for app, size in sorted({(record.app, record.size) for record in records})]
     for profile, environment in {record.profile: record.environment for record in records}.items():
         speed = render(int(environment["gc_speed"]), "ns")
-        lines.append(f"profile {profile} (ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {speed})")
+        lines.append(f"profile {profile}")
+        lines.append(f"ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {speed}")
     said: dict[str, list[str]] = {}
     for record in records:
         for note in record.notes:
@@ -158,4 +159,4 @@ def how_to_accept(state: Session) -> str:
     differing = [record for record in state.records if record.verdict not in (Verdict.OK, Verdict.OVER, Verdict.NOISY, Verdict.MISSING)]
     if state.settings.update is not None or not (differing or state.stale):
         return ""
-    return "to accept these figures: pytest --cowmem --cowmem-update, and commit the baseline"
+    return f"to accept: pytest --cowmem --cowmem-update, then commit {state.settings.baseline.name}"
