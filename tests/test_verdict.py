@@ -91,6 +91,11 @@ def test_spread_over_the_tolerance_is_noise_and_never_a_regression():
     assert {judgment.verdict for judgment in judgments} == {Verdict.NOISY}
 
 
+def test_a_regression_is_not_hidden_by_noise_in_another_metric():
+    measurement = Measurement({"private": 5 * MIB, "gc_pause": 10**8}, {"private": 0, "gc_pause": 10**8}, (), 10, 3)
+    assert verdict_of(measurement, known=entry(private=MIB, gc_pause=10**8))[0] is Verdict.REGRESSED
+
+
 def test_new_and_incompatible():
     assert verdict_of(measured(private=1))[0] is Verdict.NEW
     assert verdict_of(measured(private=1), compatible=False)[0] is Verdict.INCOMPATIBLE

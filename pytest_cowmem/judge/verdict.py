@@ -15,8 +15,8 @@ class Verdict(str, Enum):
     """In the order of how much they matter: a test's verdict is the gravest of its metrics'."""
 
     OVER = "over budget"
-    NOISY = "noisy"
     REGRESSED = "regressed"
+    NOISY = "noisy"
     MISSING = "missing"
     IMPROVED = "improved"
     INCOMPATIBLE = "incompatible"

@@ -1,0 +1,39 @@
+"""What an idle worker's USS grows by while its parent reads nothing, and 10 MiB of what both share. Needs psutil."""
+
+import multiprocessing
+import os
+
+os.environ |= {"KIND": "read", "PLANTED": "0", "REQUESTS": "1"}
+
+import program
+import psutil
+
+
+def uss():
+    return psutil.Process().memory_full_info().uss
+
+
+def idle_worker(connection):
+    uss()
+    before = uss()
+    connection.send("ready")
+    connection.recv()
+    connection.send(uss() - before)
+
+
+def growth(amount):
+    fork = multiprocessing.get_context("fork")
+    here, there = fork.Pipe()
+    worker = fork.Process(target=idle_worker, args=[there])
+    worker.start()
+    here.recv()
+    for record in program.ONE_A_PAGE[: amount // program.PAGE]:
+        record[0]
+    here.send("go")
+    grown = here.recv()
+    worker.join()
+    return grown
+
+
+for amount in (0, 10 * 2**20):
+    print(f"the parent reads {amount / 2**20:.0f} MiB: USS of the idle worker grows by {growth(amount) / 2**20:.2f} MiB")

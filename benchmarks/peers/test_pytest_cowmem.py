@@ -1,0 +1,5 @@
+import os
+
+
+def test_worker(cow_worker):
+    cow_worker.burst("GET", "/", times=int(os.environ["REQUESTS"]))
