@@ -37,7 +37,8 @@ class Round:
         self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []
         self._stride = 1
-        self.worker, self.twin = zygote.fork()
+        self.worker = zygote.fork()
+        self.twin = zygote.twin
 
     def __enter__(self) -> "Round":
         try:
@@ -56,17 +57,15 @@ class Round:
         return self.worker.socket.fileno() >= 0
 
     def _become_ready(self) -> None:
-        for fork in (self.worker, self.twin):
-            fork.socket.settimeout(self.timeout)
+        self.worker.socket.settimeout(self.timeout)
         self.receive()
         self.send(_NO_OP)
         while self.receive() != ("done", 1):
             pass
-        wire.receive(self.twin.socket)
-        self._wait(self.worker.pid, self.twin.pid, self.zygote.stem, self.zygote.pid)
+        self._wait(self.worker.pid, self.twin, self.zygote.pid)
         self._memory = kernel.memory(self.worker.pid)
         self._resident = given(self._reset_peak)
-        self._pages = given(lambda: kernel.private_pages(self.worker.pid, self.twin.pid))
+        self._pages = given(lambda: kernel.private_pages(self.worker.pid, self.twin))
         self._cpu = kernel.cpu_time(self.worker.pid)
         self.doing = "nothing"
 
@@ -144,8 +143,8 @@ class Round:
     def finish(self) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced."""
         self.begin(self.doing)
-        worker, twin = self.worker.pid, self.twin.pid
-        self._wait(worker, twin, self.zygote.stem, self.zygote.pid)
+        worker, twin = self.worker.pid, self.twin
+        self._wait(worker, twin, self.zygote.pid)
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
         values = {
@@ -210,9 +209,8 @@ class Round:
         if not self.alive:
             return None
         self.worker.kill()
-        self.twin.kill()
         try:
-            return self.zygote.reap()[1]
+            return self.zygote.reap()
         finally:
             self.zygote.show_output()
 

@@ -1,4 +1,4 @@
-"""The handle of a running zygote, and the pairs of worker and twin it forks. Runs in the pytest process."""
+"""The handle of a running zygote, and the workers it forks. Runs in the pytest process."""
 
 import mmap
 import os
@@ -53,8 +53,8 @@ class Output:
 
 
 @dataclass
-class Fork:
-    """One end of the conversation with a worker or a twin."""
+class Worker:
+    """A worker's pid, and our end of the conversation with it."""
 
     pid: int
     socket: socket.socket
@@ -157,29 +157,27 @@ class Zygote:
             self._process.wait()
             raise ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one") from None
 
-    def fork(self) -> tuple[Fork, Fork]:
-        """A new (worker, twin), both running; the worker waits for its first exchange. `reap` has to end the round before the next."""
+    def fork(self) -> Worker:
+        """A new worker, running, which waits for its first exchange; `self.twin` is its twin's pid. `reap` has to come before the next."""
         for index in range(len(self.table)):
             self.table[index] = 0
-        near_twin, far_twin = socket.socketpair()
-        near_worker, far_worker = socket.socketpair()
+        near, far = socket.socketpair()
         try:
-            with far_twin, far_worker:
-                _, self.stem, twin, worker = self._ask(lambda: self._send_fork(far_twin, far_worker))
+            with far:
+                _, self.twin, worker = self._ask(lambda: self._send_fork(far))
         except BaseException:
-            near_twin.close()
-            near_worker.close()
+            near.close()
             raise
-        return Fork(worker, near_worker), Fork(twin, near_twin)
+        return Worker(worker, near)
 
-    def _send_fork(self, *sockets: socket.socket) -> None:
+    def _send_fork(self, far: socket.socket) -> None:
         self.control.sendall(b"\0")
-        socket.send_fds(self.control, [b"\0"], [sock.fileno() for sock in sockets])
+        socket.send_fds(self.control, [b"\0"], [far.fileno()])
 
-    def reap(self) -> tuple[int | None, int | None]:
-        """The exit codes of twin and worker, which have ended or are about to."""
-        _, twin, worker = self._ask(lambda: wire.send(self.control, ("reap",)))
-        return twin, worker
+    def reap(self) -> int | None:
+        """The exit code of the worker, which has ended or is about to; its twin ends with it."""
+        code: int | None = self._ask(lambda: wire.send(self.control, ("reap",)))[1]
+        return code
 
     def show_output(self) -> None:
         """Pass what the processes printed on to the running test's stdout and stderr."""

@@ -142,13 +142,13 @@ def other_threads() -> "list[str]":
 
 
 def serve(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
-    """Fork a stem for every round and wait for its end, until the pytest process is gone.
+    """Fork a twin for every round and wait for its end, until the pytest process is gone.
 
-    The stem does what a round takes, so that this process stays as it is and every round starts from the same image: with the round's own
+    The twin does what a round takes, so that this process stays as it is and every round starts from the same image: with the round's own
     messages handled here, the free lists moved from fork to fork, and a Flask worker's private memory with them, by up to 7 pages.
     """
     while control.recv(1):
-        wait(fork_into(lambda: stem(control, app, after_fork, collect, table)))
+        wait(fork_into(lambda: be_twin(control, app, after_fork, collect, table)))
 
 
 def receive_fds(control: socket.socket, count: int) -> "list[int]":
@@ -159,25 +159,22 @@ def receive_fds(control: socket.socket, count: int) -> "list[int]":
     return fds
 
 
-def stem(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
-    """Fork twin and worker back to back, each on the socket that comes along for it, and reap both when told to."""
-    twin_socket, worker_socket = (socket.socket(fileno=fd) for fd in receive_fds(control, 2))
-
-    def be_twin() -> None:
-        control.close()
-        worker_socket.close()
-        worker.idle(twin_socket)
+def be_twin(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+    """Fork the worker on the socket that comes along for it, then hold its image untouched, until told to reap it."""
+    (fd,) = receive_fds(control, 1)
 
     def be_worker() -> None:
         control.close()
-        twin_socket.close()
-        worker.work(worker_socket, app, after_fork, collect, table)
+        worker.work(far, app, after_fork, collect, table)
 
-    with twin_socket, worker_socket:
-        pids = fork_into(be_twin), fork_into(be_worker)
-    wire.send(control, ("forked", os.getpid(), *pids))
-    wire.receive(control)
-    wire.send(control, ("reaped", *(wait(pid) for pid in pids)))
+    with socket.socket(fileno=fd) as far:
+        pid = fork_into(be_worker)
+    wire.send(control, ("forked", os.getpid(), pid))
+    try:
+        wire.receive(control)
+    except EOFError:  # the pytest process is gone
+        return
+    wire.send(control, ("reaped", wait(pid)))
 
 
 def fork_into(life: Callable[[], Any]) -> int:

@@ -1,7 +1,6 @@
-"""One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker; `idle` in its twin."""
+"""One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker."""
 
 import gc
-import os
 import pickle
 import socket
 import sys
@@ -109,12 +108,3 @@ def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
     else:
         wire.send(sock, ("returned",))
         wire.send_bytes(sock, result)
-
-
-def idle(sock: socket.socket) -> None:
-    """The twin's whole life: say that it runs, then hold its pages until the socket closes."""
-    wire.send(sock, ("forked",))
-    try:
-        wire.receive(sock)
-    except EOFError:
-        os._exit(0)
