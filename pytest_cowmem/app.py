@@ -39,15 +39,17 @@ class App:
             known = " and ".join(repr(name) for name in INTERFACES)
             raise wrong_and_right(f"only {known} apps can be measured so far", f"interface={self.interface!r}", 'interface="wsgi"')
         check_policy(self.gc)
-        if isinstance(self.pythonpath, str):
+        if not isinstance(self.pythonpath, (list, tuple)) or not all(isinstance(folder, str) for folder in self.pythonpath):
             raise wrong_and_right(
                 "pythonpath is a list of folders",
                 f"pythonpath={self.pythonpath!r}",
-                f"pythonpath=[{self.pythonpath!r}]",
+                'pythonpath=["src"]',
             )
+        if not isinstance(self.env, Mapping):
+            raise wrong_and_right("env maps names to strings", f"env={self.env!r}", 'env={"SHOP_CACHE": "off"}')
         for key, value in self.env.items():
-            if not isinstance(key, str) or not isinstance(value, str):
-                raise wrong_and_right("env maps strings to strings", f"env={{{key!r}: {value!r}}}", f'env={{"{key}": "{value}"}}')
+            if not (isinstance(key, str) and isinstance(value, str)) or not key or "=" in key or "\0" in key + value:
+                raise wrong_and_right("env maps names to strings", f"env={{{key!r}: {value!r}}}", 'env={"SHOP_CACHE": "off"}')
 
     @property
     def label(self) -> str:
@@ -67,6 +69,20 @@ class App:
         if len(args) > 1:
             raise wrong_and_right("cow_app takes one app", f"cow_app({', '.join(map(repr, args))})", f"cow_app({args[0]!r})")
         return App(args[0], **options) if args else replace(self, **options)
+
+
+def as_app(found: object) -> App:
+    """What the cow_app fixture returned, as an App. UsageError when it is none."""
+    if isinstance(found, App):
+        return found
+    if isinstance(found, str):
+        return App(found)
+    if found is None:
+        raise UsageError(
+            'there is no app to preload: set cowmem_app = "shop.wsgi:app" in the pytest configuration, '
+            "or let the cow_app fixture return one"
+        )
+    raise wrong_and_right("cow_app returns a string or an App", f"return {found!r}", 'return "shop.wsgi:app"')
 
 
 def parse_target(target: str) -> tuple[str, tuple[list[Any], dict[str, Any]] | None]:
@@ -104,7 +120,8 @@ def parse_target(target: str) -> tuple[str, tuple[list[Any], dict[str, Any]] | N
 def check_policy(policy: str) -> None:
     """UsageError unless `policy` is one of POLICIES or one to three thresholds."""
     words = policy.split(",") if isinstance(policy, str) else [""]
-    if policy not in POLICIES and not (len(words) <= 3 and all(word.strip().isdecimal() for word in words)):
+    thresholds = len(words) <= 3 and all(word.strip().isdecimal() and int(word) < 2**31 for word in words)
+    if policy not in POLICIES and not thresholds:
         raise wrong_and_right(f"a gc policy is {', '.join(POLICIES)} or thresholds", f"gc={policy!r}", 'gc="freeze" or gc="50000,20,100"')
 
 

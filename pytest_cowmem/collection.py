@@ -19,9 +19,10 @@ def check_markers(state: Session, config: pytest.Config, items: list[pytest.Item
             budget_of(item)
             app_of(item, App("placeholder:app"))
         except UsageError as error:
-            state.usage_error = f"{item.nodeid}: {error}"
+            told = f"{item.nodeid}: {error}"
             if not hasattr(config, "workerinput"):
-                raise pytest.UsageError(state.usage_error) from None
+                raise pytest.UsageError(told) from None
+            state.usage_error = told
             items.clear()
             return
 

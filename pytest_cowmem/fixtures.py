@@ -16,17 +16,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def cow_app(pytestconfig: pytest.Config) -> "App | str":
+def cow_app(pytestconfig: pytest.Config) -> "App | str | None":
     """What to preload: the ini file's `cowmem_app`. Override it to return "module:attr", or an App with options."""
     from pytest_cowmem import session
-    from pytest_cowmem.errors import UsageError
 
-    found = session.of(pytestconfig).settings.app
-    if found is None:
-        raise UsageError(
-            'there is no app to preload: set cowmem_app = "shop.wsgi:app" in the pytest configuration, or override the cow_app fixture'
-        )
-    return found
+    return session.of(pytestconfig).settings.app
 
 
 @pytest.fixture
@@ -37,11 +31,17 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
     if not sys.platform.startswith("linux"):
         pytest.skip(f"measuring forked workers needs Linux, and this is {sys.platform}")
     from pytest_cowmem import session
-    from pytest_cowmem.app import App
+    from pytest_cowmem.errors import CowmemError
 
     base = request.getfixturevalue("cow_app")
-    app = session.app_of(request.node, App(base) if isinstance(base, str) else base)
-    zygote = session.of(request.config).zygotes.get(app)
+    problem = None
+    try:
+        app = session.app_of(request.node, base)
+        zygote = session.of(request.config).zygotes.get(app)
+    except CowmemError as error:
+        problem = str(error)
+    if problem is not None:  # out of the except block, and without frames: they would be this plugin's, and the text twice
+        pytest.fail(problem, pytrace=False)
     if zygote.facts["threads"]:
         names = ", ".join(zygote.facts["threads"])
         warnings.warn(f"threads are alive in the zygote of {app.target!r} and do not exist in its workers: {names}", stacklevel=1)

@@ -55,7 +55,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cowmem_prove", "as --cowmem-prove", type="bool", default=False)
     parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
     parser.addini("cowmem_timeout", "seconds a request may take before the worker is killed", default="60")
-    parser.addini("cowmem_tolerance", "one `metric = 2 %% / 64 KiB` a line", type="linelist", default=[])
+    parser.addini("cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", type="linelist", default=[])
 
 
 def enabled(config: pytest.Config) -> bool:
@@ -69,6 +69,13 @@ def update_mode(text: str) -> str:
         modes = ", ".join(UPDATES)
         raise argparse.ArgumentTypeError(f"{text!r} is no mode ({modes}): put paths before the option, or write --cowmem-update=changed")
     return text
+
+
+def refuse_idle_options(config: pytest.Config) -> None:
+    """pytest.UsageError for an option that has no effect without --cowmem: a CI that lost the flag must not stay green."""
+    given = [name for name in ("only", "prove", "strict", "update") if config.getoption(f"cowmem_{name}")]
+    if given and not enabled(config):
+        raise pytest.UsageError(f"--cowmem-{given[0]} measures nothing on its own: add --cowmem")
 
 
 def flag(config: pytest.Config, name: str) -> bool:

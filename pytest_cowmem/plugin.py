@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from pytest_cowmem.fixtures import cow_app, cow_worker, cow_zygote
-from pytest_cowmem.options import add_options, enabled
+from pytest_cowmem.options import add_options, enabled, refuse_idle_options
 
 __all__ = ["cow_app", "cow_worker", "cow_zygote"]
 
 MARKERS = (
-    "mem_budget(private=..., gc_pause=..., rounds=..., tolerance=...): limits for what a forked worker may cost, by metric",
-    "cow_app(target, gc=..., env=..., prepare=..., after_fork=...): the app to preload for this test, class or module",
+    "mem_budget(private=..., growth=..., rounds=..., tolerance=...): limits for what a forked worker may cost, by metric",
+    "cow_app(target, gc=..., env=..., pythonpath=..., prepare=..., after_fork=...): the app to preload for this test, class or module",
 )
 
 
@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for line in MARKERS:
         config.addinivalue_line("markers", line)
+    refuse_idle_options(config)
     if enabled(config):
         from pytest_cowmem import session
 
@@ -97,6 +98,8 @@ class Measuring:
         finish.finish(self.state, session)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if self.config.option.collectonly:
+            return
         from pytest_cowmem.report import terminal
 
         terminal.summarise(self.state, terminalreporter)

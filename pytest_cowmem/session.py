@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_cowmem.app import App
+from pytest_cowmem.app import App, as_app
 from pytest_cowmem.config import Settings
 from pytest_cowmem.errors import UsageError
 from pytest_cowmem.judge import baseline
@@ -65,11 +65,13 @@ def of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
-def app_of(item: pytest.Item, base: App) -> App:
-    """The app of a test: `base` varied by its cow_app markers, the farthest first."""
-    for marker in reversed(list(item.iter_markers("cow_app"))):
-        base = base.varied(marker.args, marker.kwargs)
-    return base
+def app_of(item: pytest.Item, base: object) -> App:
+    """The app of a test: what the cow_app fixture returned, varied by the test's cow_app markers, the farthest first."""
+    markers = list(item.iter_markers("cow_app"))
+    app = App("replaced:app") if base is None and any(marker.args for marker in markers) else as_app(base)
+    for marker in reversed(markers):
+        app = app.varied(marker.args, marker.kwargs)
+    return app
 
 
 def budget_of(item: pytest.Item) -> Budget:

@@ -93,8 +93,8 @@ def test_what_is_no_gc_policy(policy):
         ({"interface": "asgi"}, 'interface="wsgi"'),
         ({"prepare": "no_colon"}, "prepare="),
         ({"after_fork": "a:b()"}, "after_fork="),
-        ({"pythonpath": "src"}, "pythonpath=['src']"),
-        ({"env": {"A": 1}}, 'env={"A": "1"}'),
+        ({"pythonpath": "src"}, 'pythonpath=["src"]'),
+        ({"env": {"A": 1}}, 'env={"SHOP_CACHE": "off"}'),
     ],
 )
 def test_an_option_that_cannot_be_meant(options, right):

@@ -4,8 +4,8 @@ import gc
 
 import pytest
 
-from pytest_cowmem.app import App
-from pytest_cowmem.errors import AppFailed, WorkerDied
+from pytest_cowmem.app import App, as_app
+from pytest_cowmem.errors import AppFailed, UsageError, WorkerDied
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,24 @@ def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure
     with talk(zygote) as client, pytest.raises(WorkerDied, match="ended while serving GET /_exit"):
         client.get("/_exit")
     assert measure(zygote, lambda client: client.get("/")).requests == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"env": None}, "env maps names"),
+        ({"env": {"A=B": "x"}}, "env maps names"),
+        ({"env": {"A": "x\0"}}, "env maps names"),
+        ({"pythonpath": None}, "pythonpath is a list"),
+        ({"pythonpath": "src"}, "pythonpath is a list"),
+        ({"gc": "99999999999999"}, "a gc policy is"),
+    ],
+)
+def test_options_that_cannot_be_meant(options, words):
+    with pytest.raises(UsageError, match=words):
+        App("bare:quiet", **options)
+
+
+def test_a_cow_app_that_returns_nothing():
+    with pytest.raises(UsageError, match="there is no app to preload"):
+        as_app(None)

@@ -14,7 +14,7 @@ import pytest
 from conftest import APPS
 
 from pytest_cowmem.app import App
-from pytest_cowmem.errors import CowmemError
+from pytest_cowmem.errors import CannotMeasure, CowmemError
 from pytest_cowmem.measure.zygote import Zygotes
 
 PATIENCE = 10.0  # seconds for the kernel to end processes; a test that needs them all fails
@@ -115,7 +115,7 @@ def test_a_program_started_by_the_zygote_ends_with_it(tmp_path):
     )
     with closing(Zygotes(APPS, [], 60)) as found:
         zygote = found.get(App("starter:app", pythonpath=[str(tmp_path)]))
-        (program,) = psutil.Process(zygote.pid).children()
+        (program,) = (child for child in psutil.Process(zygote.pid).children() if "time.sleep(600)" in " ".join(child.cmdline()))
     assert eventually(lambda: gone(program.pid))
 
 
@@ -159,3 +159,10 @@ def test_a_port_would_have_been_seen():
         assert listener.stdout.readline() == b"listening\n"
         assert len(psutil.Process(listener.pid).net_connections(kind="inet")) == 1
         listener.stdin.close()
+
+
+def test_a_live_fork_of_a_worker_is_an_error_and_not_a_low_figure(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        client.call("bare:fork_a_sleeper")
+        with pytest.raises(CannotMeasure, match="1 live forks"):
+            client.current_round().finish()

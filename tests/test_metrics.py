@@ -157,3 +157,9 @@ def test_uss_is_at_least_what_was_added(busy, measure):
     values = measure(busy, lambda client: client.get("/dirty?1000")).values
     assert values["uss"] > values["private"]
     assert values["cpu"] > 0
+
+
+def test_collections_nobody_recorded_are_missing_and_not_zero(zygotes, measure):
+    values = measure(zygotes.get(App("bare:quiet")), lambda client: client.call("bare:clear_callbacks")).values
+    assert "private" in values
+    assert not [name for name in values if name.startswith("gc_")]

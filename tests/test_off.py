@@ -30,3 +30,10 @@ def test_measured_tests_are_skipped_before_their_app_is_asked_for(pytester, fixt
     result = pytester.runpytest_subprocess("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*run with --cowmem to measure it*"])
+
+
+@pytest.mark.parametrize("option", ["--cowmem-strict", "--cowmem-update", "--cowmem-only", "--cowmem-prove"])
+def test_an_option_without_the_flag_is_a_usage_error(pytester, option):
+    result = pytester.runpytest_subprocess(option)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *add --cowmem"])

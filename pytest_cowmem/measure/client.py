@@ -74,7 +74,11 @@ class CowWorker(httpx2.Client):
             raise wrong_and_right("call takes module:function", f"call({target!r})", 'call("shop.cache:fill")')
         current = self.current_round()
         current.begin(f"calling {target}")
-        current.send(("call", target, pickle.dumps((args, kwargs))))
+        try:
+            arguments = pickle.dumps((args, kwargs))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UsageError(f"the arguments of {target} cannot be sent to the worker ({error}): give it what pickle can hold") from None
+        current.send(("call", target, arguments))
         answer = current.receive()
         if answer[0] == "raised":
             current.served(1)

@@ -104,6 +104,13 @@ def state(pid: int, proc: Path = PROC) -> str:
         return "X"
 
 
+def forks(pid: int, proc: Path = PROC) -> list[int]:
+    """The children of a process that have not executed another program, and so share its pages."""
+    children = [child for path in (proc / str(pid) / "task").glob("*/children") for child in path.read_text().split()]
+    program = (proc / str(pid) / "cmdline").read_bytes()
+    return [int(child) for child in children if (proc / child / "cmdline").read_bytes() == program]
+
+
 def cpu_time(pid: int) -> int:
     """CPU nanoseconds of all threads of a process, by its own clock (clock_getcpuclockid(3))."""
     return time.clock_gettime_ns(~pid << 3 | 2)

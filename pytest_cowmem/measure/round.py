@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Protocol, TypeVar
 
-from pytest_cowmem.errors import CowmemError, WorkerDied
+from pytest_cowmem.errors import CannotMeasure, CowmemError, WorkerDied
 from pytest_cowmem.measure import kernel
 from pytest_cowmem.measure.sample import Sample, growth_per_request
 from pytest_cowmem.measure.zygote import Zygote, ended, wait_until_blocked
@@ -145,6 +145,11 @@ class Round:
         self.begin(self.doing)
         worker, twin = self.worker.pid, self.twin
         self._wait(worker, twin, self.zygote.pid)
+        if forks := kernel.forks(worker):
+            raise CannotMeasure(
+                f"the worker had {len(forks)} live forks of its own at its end, which share the pages that would be its private ones: "
+                "let the app or the test end them first"
+            )
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
         values = {
@@ -156,7 +161,10 @@ class Round:
             values |= {name: (now - then) * kernel.PAGE for name, now, then in pages}
         if self._resident is not None:
             values["peak"] = kernel.resident(worker)[1] - self._resident
-        values |= self._collections()
+        imports, armed = self._own_account()
+        values["imports"] = len(imports)
+        if armed:
+            values |= self._collections()
         if self.requests:
             values["cpu"] = cpu // self.requests
         if self._points and self._points[0][0] == 1:
@@ -164,8 +172,6 @@ class Round:
         growth = growth_per_request(self._points)
         if growth is not None:
             values["growth"] = growth
-        imports = self._imports()
-        values["imports"] = len(imports)
         return Sample(values, imports, self.requests)
 
     def _collections(self) -> dict[str, int]:
@@ -179,11 +185,14 @@ class Round:
         values["gc_copied"] = sum(row["faults"] for row in rows) * kernel.PAGE
         return values
 
-    def _imports(self) -> tuple[str, ...]:
-        """The modules the worker has and the zygote has not; asked last, since answering costs the worker memory."""
+    def _own_account(self) -> tuple[tuple[str, ...], bool]:
+        """The modules the worker has and the zygote has not, and whether collections were recorded to the end.
+
+        Asked last, since answering costs the worker memory.
+        """
         self.send(("modules",))
         answer: Any = self.receive()
-        return tuple(sorted(set(answer[1]) - self.zygote.modules))
+        return tuple(sorted(set(answer[1]) - self.zygote.modules)), answer[2]
 
     def _wait(self, *pids: int) -> None:
         try:

@@ -64,6 +64,8 @@ def why_missing(metric: str) -> str:
     """Why a metric can be absent from a measurement."""
     if metric == "growth":
         return "it takes at least 20 requests to tell growth from warming up; make more, for instance with cow_worker.burst()"
+    if metric.startswith("gc_"):
+        return "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
     if metric in ("first", "cpu"):
         return "the test made no request"
     return "this machine does not give it"

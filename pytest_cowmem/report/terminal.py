@@ -115,7 +115,8 @@ def proofs(records: list[Record]) -> list[str]:
 
 def short(test: str) -> str:
     """A node id without its folders and file suffix."""
-    return test.rpartition("/")[2].replace(".py::", "::")
+    file, _, name = test.partition("::")
+    return f"{file.rpartition('/')[2].removesuffix('.py')}::{name}"
 
 
 def facts(records: list[Record]) -> list[str]:

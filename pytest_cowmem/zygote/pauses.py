@@ -15,6 +15,8 @@ GENERATIONS = 3
 COLUMNS = ("collections", "thread_ns", "longest_thread_ns", "longest_wall_ns", "faults")
 TABLE_BYTES = mmap.PAGESIZE
 
+_record: "Callable[[str, dict[str, Any]], None] | None" = None
+
 
 def recorder(table: "memoryview[int]") -> Callable[[str, dict[str, Any]], None]:
     """A callback for `gc.callbacks` that adds each collection to `table`, GENERATIONS rows of COLUMNS 8-byte integers."""
@@ -52,12 +54,18 @@ def shared_table(fd: int) -> "memoryview[int]":
 
 def arm(table: "memoryview[int]") -> None:
     """Start recording; the callback has run once by then, so that its own first faults are not a collection's."""
-    record = recorder(table)
+    global _record
+    _record = record = recorder(table)
     record("start", {})
     record("stop", {})
     for index in range(GENERATIONS * len(COLUMNS)):
         table[index] = 0
     gc.callbacks.append(record)
+
+
+def armed() -> bool:
+    """Whether collections are still recorded; an app may clear `gc.callbacks`."""
+    return any(callback is _record for callback in gc.callbacks)
 
 
 def calibrate(objects: int = 100_000, repeats: int = 7) -> int:

@@ -90,7 +90,7 @@ def handle(sock: socket.socket, app: Any) -> bool:
 
         wire.send(sock, ("planted", plant.plant(*rest)))
     elif kind == "modules":
-        wire.send(sock, ("modules", list(sys.modules)))
+        wire.send(sock, ("modules", list(sys.modules), pauses.armed()))
     else:
         raise RuntimeError(f"a worker was sent the unknown message {kind!r}: please report this as a bug of pytest-cowmem")
     sys.stdout.flush()
@@ -101,7 +101,11 @@ def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
     """Call `module:function` with pickled (args, kwargs); answers with the pickled result, or with the traceback."""
     try:
         args, kwargs = pickle.loads(arguments)
-        result = pickle.dumps(apps.load(target)(*args, **kwargs))
+        returned = apps.load(target)(*args, **kwargs)
+        try:
+            result = pickle.dumps(returned)
+        except Exception as error:
+            raise TypeError(f"what it returned cannot be sent back ({error}): return what pickle can hold") from None
     except Exception as error:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         wire.send(sock, ("raised", f"{type(error).__name__}: {error}", text))

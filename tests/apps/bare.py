@@ -213,3 +213,16 @@ def descriptors_a_program_inherits():
     program = "import os; print(*[fd for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')])"
     told = subprocess.run([sys.executable, "-c", program], close_fds=False, capture_output=True, text=True, check=True)
     return sorted(told.stdout.split())
+
+
+def fork_a_sleeper():
+    """Leave a fork behind, as a pool of processes would."""
+    if not os.fork():
+        time.sleep(600)
+        os._exit(0)
+
+
+def clear_callbacks():
+    """Take every callback of the collector's away, as a library might."""
+    gc.callbacks.clear()
+    gc.collect()
