@@ -2,7 +2,7 @@
 
 import pytest
 
-PACKING = {"private": "20 %"}  # 15 MiB of garbage wait for their collection, and never pack quite the same
+PACKING = {"private": "10 %"}  # 15 MiB of garbage wait for their collection, and never pack quite the same
 
 
 @pytest.mark.mem_budget(private="5 MiB", imports=0)
