@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 _NO_OP = ("request", {"REQUEST_METHOD": "GET"}, False)
 _MOST_POINTS = 24
-_BURST_CHUNKS = 6  # enough for growth: the last two thirds of a burst have five of the points between them
+_BURST_CHUNKS = 7  # enough for growth: the last two thirds of any burst hold five of the points between them
 _DEATH_SECONDS = 5.0
 
 
