@@ -77,6 +77,7 @@ def test_every_signal_has_a_name(number):
 def kill_within_a_round(talk, zygote):
     with talk(zygote) as client:
         os.kill(zygote.pid, signal.SIGKILL)
+        os.waitid(os.P_PID, zygote.pid, os.WEXITED | os.WNOWAIT)
         client.get("/")
 
 

@@ -162,6 +162,7 @@ def test_a_dead_worker_or_zygote_fails_its_test_only(project):
             cow_worker.get("/hang")
         def test_zygote_killed(cow_worker, cow_zygote):
             os.kill(cow_zygote.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, cow_zygote.pid, os.WEXITED | os.WNOWAIT)
             cow_worker.get("/fine")
         def test_fine(cow_worker):
             assert cow_worker.get("/fine").status_code == 200

@@ -155,7 +155,10 @@ class Zygote:
             ) from None
         except (OSError, EOFError):
             self._process.wait()
-            raise ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one") from None
+            raise self._died() from None
+
+    def _died(self) -> ZygoteDied:
+        return ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one")
 
     def fork(self) -> Worker:
         """A new worker, running, which waits for its first exchange; `self.twin` is its twin's pid. `reap` has to come before the next."""
@@ -175,8 +178,10 @@ class Zygote:
         socket.send_fds(self.control, [b"\0"], [far.fileno()])
 
     def reap(self) -> int | None:
-        """The exit code of the worker, which has ended or is about to; its twin ends with it."""
+        """The exit code of the worker, which has ended or is about to; its twin ends with it. ZygoteDied if the zygote has, too."""
         code: int | None = self._ask(lambda: wire.send(self.control, ("reap",)))[1]
+        if not self.alive:  # the twin may answer in the moment before it follows
+            raise self._died()
         return code
 
     def show_output(self) -> None:
