@@ -1,4 +1,6 @@
 # Everything runs in .venv, made with the first `python3` on PATH; choose with `make test PYTHON=python3.13 VENV=.venv313`.
+# A process that compiles its source at every start has another heap than the baseline of the example knows.
+unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
