@@ -31,11 +31,16 @@ class Metric:
     meaning: str
     tolerance: Tolerance | None = None
 
-    def layout_noise(self, requests: int) -> int:
-        """What another layout may move it by, where it counts whole pages; growth by that much over all requests."""
+    def layout_noise(self, requests: int, returned: int) -> int:
+        """What another layout may move it by, where it counts whole pages; growth by that much over all requests.
+
+        Of what the worker has `returned`, another layout may keep all: an allocator gives back a region once nothing lies in it.
+        """
         if self.unit != "bytes":
             return 0
-        return LAYOUT_NOISE // max(requests, 1) if self.name == "growth" else LAYOUT_NOISE
+        if self.name == "growth":
+            return LAYOUT_NOISE // max(requests, 1)
+        return LAYOUT_NOISE + (returned if self.name in ("private", "fresh", "uss") else 0)
 
     @property
     def least(self) -> bool:
@@ -53,6 +58,7 @@ METRICS = {
         Metric("first", "bytes", "private after the first request alone"),
         Metric("growth", "bytes", "bytes per request at steady state", Tolerance(0.0, 64)),
         Metric("peak", "bytes", "highest resident growth while exercising"),
+        Metric("returned", "bytes", "given back to the system at end, from the highest resident size"),
         Metric(
             "gc_pause",
             "ns",

@@ -150,6 +150,7 @@ def test_a_collection_copies_what_is_not_frozen(zygotes, measure):
 def test_the_peak_sees_what_was_freed_again(busy, measure):
     values = measure(busy, lambda client: client.get("/transient?50000000")).values
     assert 45 * 10**6 < values["peak"] < 110 * 10**6
+    assert values["peak"] - 2 * 2**20 < values["returned"] <= values["peak"]
     assert values["private"] < MIB
 
 

@@ -6,7 +6,7 @@ from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.verdict import Verdict, fails, gravest, judge, needs_more_rounds, notes, tolerances_of
 from pytest_cowmem.measure.sample import Measurement, Sample, growth_per_request
-from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS
+from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS, Tolerance
 
 MIB = 2**20
 SLACK = 64 * 1024
@@ -46,6 +46,23 @@ def test_another_layout_is_tolerated_and_no_more():
     assert verdict_of(measured(private=MIB + SLACK + LAYOUT_NOISE + 1), known=known)[0] is Verdict.REGRESSED
     known = entry(layout="elsewhere", gc_collections=0)
     assert verdict_of(measured(gc_collections=2), known=known)[0] is Verdict.REGRESSED
+
+
+def test_what_was_given_back_may_be_kept_in_another_layout_and_only_there():
+    slack = SLACK + LAYOUT_NOISE + MIB // 2
+    known = entry(layout="elsewhere", private=MIB, copied=MIB, returned=MIB // 2)
+    assert verdict_of(measured(private=MIB + slack), known=known)[0] is Verdict.OK
+    assert verdict_of(measured(private=MIB + slack + 1), known=known)[0] is Verdict.REGRESSED
+    assert verdict_of(measured(private=MIB + SLACK + 1), known=entry(private=MIB, returned=MIB // 2))[0] is Verdict.REGRESSED
+    copies = Budget(tolerances={"copied": Tolerance(0, SLACK)})
+    assert verdict_of(measured(copied=MIB + SLACK + LAYOUT_NOISE + 1), copies, known)[0] is Verdict.REGRESSED
+
+
+def test_what_was_given_back_now_is_no_improvement_on_another_layout():
+    known = entry(layout="elsewhere", private=9 * MIB)
+    least = 9 * MIB - SLACK * 3 - MIB  # 2 % of 9 MiB is less than 192 KiB: the allowance is 184.3 KiB + 128 KiB
+    assert verdict_of(measured(private=least, returned=MIB), known=known)[0] is Verdict.OK
+    assert verdict_of(measured(private=least - 2 * SLACK, returned=MIB), known=known)[0] is Verdict.IMPROVED
 
 
 def test_another_layout_moves_growth_by_its_noise_over_all_requests():

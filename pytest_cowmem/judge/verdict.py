@@ -53,23 +53,27 @@ def judge(
 ) -> list[Judgment]:
     """Judge every metric that was measured, budgeted or in the baseline, in the order of METRICS.
 
-    `layout` is the zygote's; LAYOUT_NOISE is tolerated on top where the entry was measured in another.
+    `layout` is the zygote's; a layout's noise is tolerated on top where the entry was measured in another.
     """
     known = entry.metrics if entry else {}
     moved = entry is not None and entry.layout != layout
+
     return [
-        _judge_one(METRICS[name], measurement, budget.limits.get(name), known.get(name), tolerances.get(name), moved)
+        _judge_one(METRICS[name], measurement, budget.limits.get(name), known, tolerances.get(name), moved)
         for name in METRICS
         if name in measurement.values or name in budget.limits or name in known
     ]
 
 
 def _judge_one(
-    metric: Metric, measurement: Measurement, limit: int | None, baseline: int | None, tolerance: Tolerance | None, moved: bool
+    metric: Metric, measurement: Measurement, limit: int | None, known: Mapping[str, int], tolerance: Tolerance | None, moved: bool
 ) -> Judgment:
-    measured, spread = measurement.values.get(metric.name), measurement.spread.get(metric.name, 0)
+    measured, baseline, spread = measurement.values.get(metric.name), known.get(metric.name), measurement.spread.get(metric.name, 0)
     allowed = tolerance.allows(measured or 0 if baseline is None else baseline) if tolerance else 0
-    between = allowed + (metric.layout_noise(measurement.requests) if moved else 0)
+    more, less = (
+        allowed + (metric.layout_noise(measurement.requests, values.get("returned", 0)) if moved else 0)
+        for values in (known, measurement.values)  # the side that is lower has given back what the other may have kept
+    )
     verdict = Verdict.OK
     if measured is None:
         verdict = Verdict.MISSING if limit is not None or tolerance else Verdict.OK
@@ -79,11 +83,11 @@ def _judge_one(
         pass
     elif spread > allowed:
         verdict = Verdict.NOISY
-    elif baseline is not None and measured > baseline + between:
+    elif baseline is not None and measured > baseline + more:
         verdict = Verdict.REGRESSED
-    elif baseline is not None and measured < baseline - between:
+    elif baseline is not None and measured < baseline - less:
         verdict = Verdict.IMPROVED
-    tolerated = allowed if verdict is Verdict.NOISY else between
+    tolerated = {Verdict.NOISY: allowed, Verdict.IMPROVED: less}.get(verdict, more)
     return Judgment(metric.name, measured, spread, limit, baseline, tolerated, verdict)
 
 
@@ -128,6 +132,8 @@ def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], 
     ]
     if entry is not None and entry.layout != found.layout:
         said.append(f"another memory layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} more tolerated")
+        if returned := entry.metrics.get("returned", 0):
+            said.append(f"and {render(returned, 'bytes')} that was given back then, which another layout may keep")
     if entry is not None and entry.source != found.source:
         said.append("the test's source has changed since the baseline: a difference may be the scenario's")
     if (

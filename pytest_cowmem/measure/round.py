@@ -160,7 +160,8 @@ class Round:
             pages = zip(("copied", "fresh"), kernel.private_pages(worker, twin), self._pages, strict=True)
             values |= {name: (now - then) * kernel.PAGE for name, now, then in pages}
         if self._resident is not None:
-            values["peak"] = kernel.resident(worker)[1] - self._resident
+            now, highest = kernel.resident(worker)
+            values |= {"peak": highest - self._resident, "returned": highest - now}
         imports, armed = self._own_account()
         values["imports"] = len(imports)
         if armed:
