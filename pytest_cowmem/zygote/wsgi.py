@@ -32,6 +32,8 @@ class RequestBody(io.RawIOBase):
 class Response:
     """The server's side of one WSGI call: sends the status with the first bytes, the body as it comes."""
 
+    __slots__ = ("_head", "_sock", "_with_body", "begun", "status")
+
     def __init__(self, sock: "socket.socket | None", with_body: bool) -> None:
         self._sock = sock
         self._with_body = with_body
@@ -51,13 +53,12 @@ class Response:
             raise exc_info[1].with_traceback(exc_info[2])
         if self._head is not None and exc_info is None:
             raise AssertionError("start_response was called twice without exc_info")
-        self._head = (str(status), headers)
         self.status = str(status)
+        self._head = (self.status, headers)
         return self.write
 
     def begin(self) -> None:
-        if self.begun:
-            return
+        """Send the status, once, before the first bytes or at the end."""
         if self._head is None:
             raise RuntimeError("the app returned without calling start_response")
         self.begun = True
@@ -68,8 +69,9 @@ class Response:
         if not isinstance(chunk, bytes):
             raise TypeError(f"a WSGI response is made of bytes, and the app gave a {type(chunk).__name__}")
         if chunk:
-            self.begin()
-            if self._sock is not None and self._with_body:
+            if not self.begun:
+                self.begin()
+            if self._with_body and self._sock is not None:
                 wire.send_bytes(self._sock, chunk)
 
 
@@ -79,11 +81,11 @@ def call_app(app: WSGIApp, environ: Environ, response: Response) -> None:
     try:
         for chunk in result:
             response.write(chunk)
-        response.begin()
+        if not response.begun:
+            response.begin()
     finally:
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
+        if hasattr(result, "close"):
+            result.close()
 
 
 def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
