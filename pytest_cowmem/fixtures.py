@@ -36,6 +36,7 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
     base = request.getfixturevalue("cow_app")
     problem = None
     try:
+        session.refuse_test_case(request.node)
         app = session.app_of(request.node, base)
         zygote = session.of(request.config).zygotes.get(app)
     except CowmemError as error:

@@ -2,15 +2,17 @@
 
 import hashlib
 import inspect
+import unittest
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_cowmem.app import App, as_app
 from pytest_cowmem.config import Settings
-from pytest_cowmem.errors import UsageError
+from pytest_cowmem.errors import CowmemError, UsageError
 from pytest_cowmem.judge import baseline
 from pytest_cowmem.judge.budget import Budget
 
@@ -65,6 +67,14 @@ def of(config: pytest.Config) -> Session:
     return config.stash[SESSION]
 
 
+def refuse_test_case(item: pytest.Item) -> None:
+    """UsageError for a method of a unittest.TestCase: unittest calls it, once, and a scenario is run in rounds."""
+    if issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+        raise UsageError(
+            f"{item.name} is a method of a unittest.TestCase, which cannot be measured: write it as a function, or in a plain class"
+        )
+
+
 def app_of(item: pytest.Item, base: object) -> App:
     """The app of a test: what the cow_app fixture returned, varied by the test's cow_app markers, the farthest first."""
     markers = list(item.iter_markers("cow_app"))
@@ -91,11 +101,33 @@ def run(item: pytest.Function, scenario: "Scenario", body: Callable[[], object])
     """Measure a test's body, and fail the test where budget or baseline say so."""
     from pytest_cowmem.report.failure import explain_failure
 
-    record = item.stash[RECORD] = scenario.measure(body)
+    problem = None
+    try:
+        record = item.stash[RECORD] = scenario.measure(body)
+    except CowmemError as error:
+        if end_at_the_test(error.__traceback__, item):
+            raise
+        problem = str(error)
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
     if scenario.settings.prove and not record.failed:
         record = item.stash[RECORD] = scenario.prove(body, record)
     if record.failed:
         pytest.fail(explain_failure(record), pytrace=False)
+
+
+def end_at_the_test(trace: TracebackType | None, item: pytest.Function) -> bool:
+    """Cut a traceback below the project's own last frame: False where it never reached the test."""
+    last = None
+    in_test = False
+    while trace is not None:
+        in_test = in_test or trace.tb_frame.f_code.co_filename == str(item.path)
+        if in_test and trace.tb_frame.f_globals.get("__name__", "").partition(".")[0] not in ("httpx2", "pytest_cowmem"):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
+    return in_test
 
 
 def note_report(state: Session, report: pytest.TestReport) -> None:

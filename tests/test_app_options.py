@@ -68,7 +68,10 @@ def test_a_prepare_that_raises_fails_the_app(zygotes):
 
 
 def test_an_after_fork_that_raises_fails_the_round(worker, capsys):
-    with pytest.raises(WorkerDied, match="exited with code 1 while getting ready"), worker("bare:quiet", after_fork="bare:fail"):
+    with (
+        pytest.raises(WorkerDied, match="exited with code 1 while getting ready, in after_fork='bare:fail'"),
+        worker("bare:quiet", after_fork="bare:fail"),
+    ):
         pass
     assert "LookupError: no such hook" in capsys.readouterr().err
 

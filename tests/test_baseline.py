@@ -90,5 +90,5 @@ def test_writing_replaces_the_file_whole_and_leaves_nothing_else(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(UsageError, match=r"b\.json cannot be written \(No such file or directory\)"):
         write(tmp_path / "none" / "b.json", ONE)

@@ -178,6 +178,42 @@ def test_a_dead_worker_or_zygote_fails_its_test_only(project):
             "E *ZygoteDied: the zygote of 'bare:dies' was killed by SIGKILL; the next test gets a new one",
         ]
     )
+    assert not any("httpx2" in line or "client.py" in line for line in result.outlines if not line.startswith(("plugins:", "rootdir:")))
+
+
+def test_an_after_fork_that_raises_is_told_without_the_plugins_frames(project):
+    result = project(
+        "import pytest\n@pytest.mark.cow_app(after_fork='bare:fail')\ndef test_it(cow_worker):\n    cow_worker.get('/')\n", app="bare:quiet"
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["the worker exited with code 1 while getting ready, in after_fork='bare:fail'", "*LookupError: no such hook"]
+    )
+    result.stdout.no_fnmatch_line("*round.py*")
+
+
+def test_a_test_case_is_refused_instead_of_left_unmeasured(project):
+    result = project(
+        """
+        import unittest
+        import pytest
+
+        class Test(unittest.TestCase):
+            @pytest.mark.usefixtures("cow_worker")
+            def test_it(self):
+                pass
+        """,
+        app="bare:quiet",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["test_it is a method of a unittest.TestCase, which cannot be measured: *"])
+
+
+def test_tests_of_one_name_in_two_folders_are_told_apart(project, pytester):
+    for folder in ("one", "two"):
+        pytester.mkpydir(folder).joinpath("test_same.py").write_text("def test_it(cow_worker):\n    cow_worker.get('/')\n")
+    result = project("", app="bare:quiet")
+    result.stdout.fnmatch_lines(["one/test_same.py::test_it *", "two/test_same.py::test_it *"])
 
 
 def test_threads_of_the_zygote_are_warned_of(project, pytester):

@@ -104,7 +104,7 @@ def write(path: Path, baseline: Baseline) -> None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise UsageError(f"the baseline {path} cannot be written ({error}): give another place with --cowmem-baseline") from None
+        raise UsageError(f"the baseline {path} cannot be written ({error.strerror}): give another place with --cowmem-baseline") from None
 
 
 def _profile(data: Any) -> Profile:

@@ -32,7 +32,8 @@ class Round:
         self.zygote = zygote
         self.timeout = timeout
         self.requests = 0
-        self.doing = "getting ready"
+        hook = zygote.app.after_fork
+        self.doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
         self.response: Closable | None = None
         self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []

@@ -64,6 +64,8 @@ def rows(records: list[Record], width: int) -> list[str]:
     if all(cell == "-" for cell in columns["of budget"]):
         del columns["of budget"]
     names = columns["test"]
+    if len(set(names)) < len(names):
+        columns["test"] = names = [record.test for record in records]
     for dropped in (*_DROPPED, None):
         room = width - len(_draw(columns | {"test": [""] * len(names)})[1]) + len("test")
         if room >= min(max(map(len, names)), _SHORTEST_NAME) or dropped is None:
