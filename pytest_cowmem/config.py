@@ -20,6 +20,7 @@ class Settings:
 
     app: App | None
     baseline: Path
+    explain: bool
     only: bool
     path: Sequence[str]
     prove: bool
@@ -44,6 +45,7 @@ class Settings:
         return cls(
             app=app,
             baseline=config.invocation_params.dir / given if given else beside / config.getini("cowmem_baseline"),
+            explain=flag(config, "cowmem_explain"),
             only=flag(config, "cowmem_only"),
             path=path,
             prove=flag(config, "cowmem_prove"),

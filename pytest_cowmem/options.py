@@ -41,6 +41,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="fail on what has no baseline, is missing, or when nothing was measured",
     )
     group.addoption(
+        "--cowmem-explain",
+        action="store_true",
+        default=None,
+        help="say where every test's private bytes went, not only those that are over budget or regressed",
+    )
+    group.addoption(
         "--cowmem-prove",
         action="store_true",
         default=None,
@@ -52,6 +58,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cowmem_baseline", "the baseline file, relative to the config file", default="cowmem-baseline.json")
     parser.addini("cowmem_rounds", "rounds a test", default="3")
     parser.addini("cowmem_strict", "as --cowmem-strict", type="bool", default=False)
+    parser.addini("cowmem_explain", "as --cowmem-explain", type="bool", default=False)
     parser.addini("cowmem_prove", "as --cowmem-prove", type="bool", default=False)
     parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
     parser.addini("cowmem_timeout", "seconds a request may take before the worker is killed", default="60")
@@ -73,7 +80,7 @@ def update_mode(text: str) -> str:
 
 def refuse_idle_options(config: pytest.Config) -> None:
     """pytest.UsageError for an option that has no effect without --cowmem: a CI that lost the flag must not stay green."""
-    given = [name for name in ("only", "prove", "strict", "update") if config.getoption(f"cowmem_{name}")]
+    given = [name for name in ("explain", "only", "prove", "strict", "update") if config.getoption(f"cowmem_{name}")]
     if given and not enabled(config):
         raise pytest.UsageError(f"--cowmem-{given[0]} measures nothing on its own: add --cowmem")
 

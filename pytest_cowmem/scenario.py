@@ -2,15 +2,21 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import httpx2
+import pytest
 
 from pytest_cowmem.config import Settings
+from pytest_cowmem.errors import CannotMeasure
+from pytest_cowmem.explain.advice import Case, advise
+from pytest_cowmem.explain.explanation import Explanation, make
+from pytest_cowmem.explain.rounds import Trace, TracedRound, empty_cost
 from pytest_cowmem.judge.baseline import Baseline, Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.verdict import Judgment, fails, gravest, judge, needs_more_rounds, notes, tolerances_of
+from pytest_cowmem.judge.verdict import Judgment, Verdict, fails, gravest, judge, needs_more_rounds, notes, tolerances_of
 from pytest_cowmem.measure.client import CowWorker
 from pytest_cowmem.measure.machine import describe, profile_key
 from pytest_cowmem.measure.round import Round
@@ -19,7 +25,13 @@ from pytest_cowmem.measure.zygote import Zygote
 from pytest_cowmem.prove import KINDS, prove
 from pytest_cowmem.record import Record
 
+AnyRound = TypeVar("AnyRound", bound=Round)
+
 _MOST_ROUNDS = 3  # times the rounds asked for
+
+
+class TraceFirst(BaseException):
+    """Ends a round in which the test asked for an explanation, which a traced one has to give; no `except Exception` may stop it."""
 
 
 @dataclass
@@ -34,6 +46,11 @@ class Scenario:
     settings: Settings
     baseline: Baseline
     running: bool = False
+    explanation: Explanation | None = None
+    _sample: Sample | None = None
+
+    def __post_init__(self) -> None:
+        self.client.explainer = self._explain_here
 
     def measure(self, body: Callable[[], object]) -> Record:
         """Run the body in rounds, more of them while they could change the verdict, and judge. What the body raises comes through."""
@@ -44,9 +61,13 @@ class Scenario:
         samples: list[Sample] = []
         least = self.budget.rounds or self.settings.rounds
         while True:
-            with self._round() as current:
-                body()
-                samples.append(current.finish())
+            try:
+                with self._round() as current:
+                    body()
+                    samples.append(current.finish())
+            except TraceFirst:
+                self._trace_first(body)
+                continue
             if len(samples) < least:
                 continue
             measurement = Measurement.of(samples)
@@ -68,7 +89,48 @@ class Scenario:
             entry=found,
             failed=fails(judgments, verdict, self.settings.strict, self.settings.ratchet, self.settings.update),
             notes=tuple(notes(found, entry, environment, known.environment if known else {})),
+            known=entry,
         )
+
+    def calls_for_explanation(self, record: Record) -> bool:
+        """Whether a record is to say why: it is red for what it measured, or the user wants to know, or the baseline is to be written."""
+        red = record.failed and record.verdict in (Verdict.OVER, Verdict.REGRESSED)
+        return red or self.settings.explain or self.settings.update is not None
+
+    def explain(self, body: Callable[[], object], record: Record) -> Record:
+        """The record with its explanation, from one more round that is traced; with a note where that did not work."""
+        if self.explanation is None:
+            self._sample = Sample(record.measurement.values, record.measurement.imports, record.measurement.requests)
+            try:
+                with self._traced_round() as current:
+                    body()
+                    self.explanation = self._explanation(current.trace())
+            except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
+                return replace(record, notes=(*record.notes, f"why is not known, since a traced round failed: {error}"))
+        return replace(record, explanation=self.explanation, entry=replace(record.entry, modules=self.explanation.modules))
+
+    def _explain_here(self) -> Explanation:
+        """What the test's body gets that asks for an explanation: known already, or told by this traced round, or this round ends."""
+        if self.explanation is None:
+            current = self.client.current_round()
+            if not isinstance(current, TracedRound):
+                self._sample = current.finish()
+                raise TraceFirst
+            self.explanation = self._explanation(current.trace())
+        return self.explanation
+
+    def _trace_first(self, body: Callable[[], object]) -> None:
+        with self._traced_round():
+            body()
+        if self.explanation is None:
+            raise CannotMeasure("the test asks for an explanation in one round and not in the next: let it do the same each time")
+
+    def _explanation(self, trace: Trace) -> Explanation:
+        assert self._sample is not None
+        found = make(trace, self._sample.values, self._tracing_cost, self.settings.rootdir)
+        warm = trace.warm is not None and trace.warm < trace.requests
+        case = Case(found, self._sample.values, trace.requests, self.zygote.app.gc, self.zygote.facts, trace.charged["collects"], warm)
+        return replace(found, advice=advise(case))
 
     def prove(self, body: Callable[[], object], record: Record) -> Record:
         """The record with a proof of each kind: what a regression planted after the body must come to, for the gate to go red."""
@@ -88,12 +150,20 @@ class Scenario:
                 proofs.append(prove(kind, current, record.measurement.values["private"], judge_private))
         return replace(record, proofs=tuple(proofs), failed=any(proof.failed for proof in proofs))
 
+    def _round(self) -> AbstractContextManager[Round]:
+        return self._running(Round(self.zygote, self.settings.timeout))
+
+    def _traced_round(self) -> AbstractContextManager[TracedRound]:
+        assert self._sample is not None
+        self._tracing_cost = empty_cost(self.zygote, self.settings.timeout)
+        return self._running(TracedRound(self.zygote, self.settings.timeout, self._sample.requests))
+
     @contextmanager
-    def _round(self) -> Iterator[Round]:
+    def _running(self, ready: AnyRound) -> Iterator[AnyRound]:
         headers, cookies = self.client.headers.copy(), httpx2.Cookies(self.client.cookies)
         self.running = True
         try:
-            with Round(self.zygote, self.settings.timeout) as current:
+            with ready as current:
                 self.client.enter_round(current)
                 yield current
         finally:

@@ -112,6 +112,8 @@ def run(item: pytest.Function, scenario: "Scenario", body: Callable[[], object])
         pytest.fail(problem, pytrace=False)
     if scenario.settings.prove and not record.failed:
         record = item.stash[RECORD] = scenario.prove(body, record)
+    if scenario.calls_for_explanation(record):
+        record = item.stash[RECORD] = scenario.explain(body, record)
     if record.failed:
         pytest.fail(explain_failure(record), pytrace=False)
 

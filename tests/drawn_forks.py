@@ -73,9 +73,12 @@ def work(sock: socket.socket, module: Any) -> None:
 def draw(sock: socket.socket, module: Any, path: str) -> None:
     wire.receive(sock)
     loaded = frozenset(sys.modules)
-    from pytest_cowmem.zygote import atlas
+    from pytest_cowmem.zygote import atlas, held
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
+    assert held.draw_grown(fd, dict.fromkeys(held.entries(loaded), -1))[0]
+    os.ftruncate(fd, 0)
+    os.lseek(fd, 0, os.SEEK_SET)
     types, modules = atlas.draw(fd, loaded)
     wire.send(sock, (types, modules, module.told() if hasattr(module, "told") else None))
 

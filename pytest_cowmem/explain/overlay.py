@@ -22,6 +22,7 @@ class Resident:
     name: str
     bytes: int
     pages: int
+    objects: int = 0  # and parts of objects that lie apart, as a dictionary's table of keys does
 
 
 @dataclass(frozen=True)
@@ -49,35 +50,39 @@ def overlay(
     for first in range(0, len(records), _RECORD_WORDS):
         start = records[first]
         end = start + records[first + 1]
+        new = True
         for page in range(start // PAGE, (end - 1) // PAGE + 1):
             index = places.get(page)
             if index is not None:
                 word = records[first + 2]
                 size = min(end, (page + 1) * PAGE) - max(start, page * PAGE)
                 covered[index] += size
-                by_type.add(word >> 32, index, size)
-                by_module.add(word & _LOW, index, size)
+                by_type.add(word >> 32, index, size, new)
+                by_module.add(word & _LOW, index, size, new)
+                new = False
     rest, empty = _rest(copied, covered, regions)
     named = [name or NO_MODULE for name in modules]
     return Overlay(len(copied), by_module.residents(named), by_type.residents(types), rest, empty)
 
 
 class _Tally:
-    """Bytes by number, and the pages they are on."""
+    """Bytes by number, the pages they are on, and how many objects."""
 
     def __init__(self) -> None:
         self._bytes: dict[int, int] = {}
+        self._objects: dict[int, int] = {}
         self._places: set[int] = set()
 
-    def add(self, number: int, place: int, size: int) -> None:
+    def add(self, number: int, place: int, size: int, new: bool) -> None:
         self._bytes[number] = self._bytes.get(number, 0) + size
+        self._objects[number] = self._objects.get(number, 0) + new
         self._places.add(place << 32 | number)
 
     def residents(self, names: Sequence[str]) -> tuple[Resident, ...]:
         pages: dict[int, int] = {}
         for place in self._places:
             pages[place & _LOW] = pages.get(place & _LOW, 0) + 1
-        return _sorted(Resident(names[number], size, pages[number]) for number, size in self._bytes.items())
+        return _sorted(Resident(names[number], size, pages[number], self._objects[number]) for number, size in self._bytes.items())
 
 
 def _rest(copied: "array[int]", covered: "array[int]", regions: Regions) -> tuple[tuple[Resident, ...], dict[str, int]]:

@@ -8,14 +8,10 @@ import re
 from array import array
 from bisect import bisect_right
 from dataclasses import dataclass
-from io import FileIO
 from pathlib import Path
 
 from pytest_cowmem.measure import kernel
 
-_ENTRY_BYTES = 8
-_EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80  # of an entry's topmost byte
-_IS_PRIVATE = bytes((flags & (_PRESENT | _FILE | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256))
 _PYTHON = re.compile(r"/(lib)?python\d[^/]*$")
 
 HEAP, STACK, INTERPRETER, LIBRARY, ALLOCATOR, OTHER = "C heap", "stack", "interpreter data", "library data", "allocator", "other"
@@ -47,26 +43,12 @@ class Region:
 def private_pages(worker: int, twin: int, proc: Path = kernel.PROC) -> Pages:
     """The worker's anonymous pages that nobody shares."""
     found = Pages(array("Q"), array("Q"))
-    with (
-        open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
-        open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
-    ):
-        for start, end in kernel.ranges(worker, proc):
-            own = _flags(mine, start, end).translate(_IS_PRIVATE)
-            if 1 not in own:
-                continue
-            there = _flags(theirs, start, end).ljust(len(own), b"\0")
-            first = start // kernel.PAGE
-            place = own.find(1)
-            while place >= 0:
-                (found.copied if there[place] & (_PRESENT | _SWAPPED) else found.fresh).append(first + place)
-                place = own.find(1, place + 1)
+    for first, own, there in kernel.private_ranges(worker, twin, proc):
+        place = own.find(1)
+        while place >= 0:
+            (found.copied if there[place] else found.fresh).append(first + place)
+            place = own.find(1, place + 1)
     return found
-
-
-def _flags(pagemap: FileIO, start: int, end: int) -> bytes:
-    data = os.pread(pagemap.fileno(), (end - start) // kernel.PAGE * _ENTRY_BYTES, start // kernel.PAGE * _ENTRY_BYTES)
-    return data[_ENTRY_BYTES - 1 :: _ENTRY_BYTES]
 
 
 class Regions:

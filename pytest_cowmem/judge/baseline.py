@@ -18,6 +18,7 @@ class Entry:
     """What one test measured when somebody last accepted it: ints in bytes, nanoseconds or counts.
 
     `source` is a hash of the test's source, `gc` the app's policy, thresholds and freeze count, `layout` a digest of where its objects lay.
+    `modules` is private bytes by module, of a traced round; a file written before there were any has none.
     """
 
     metrics: Mapping[str, int]
@@ -26,6 +27,7 @@ class Entry:
     source: str
     gc: str
     layout: str
+    modules: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,9 +118,12 @@ def _entry(test: str, data: Any) -> Entry:
     unknown = set(data) - set(Entry.__dataclass_fields__)
     if unknown:
         raise ValueError(f"{test} has the unknown key {unknown.pop()!r}")
-    metrics, spread = ({str(name): _checked(value, (int,), name) for name, value in data[key].items()} for key in ("metrics", "spread"))
+    metrics, spread, modules = (
+        {str(name): _checked(value, (int,), name) for name, value in amounts.items()}
+        for amounts in (data["metrics"], data["spread"], data.get("modules", {}))
+    )
     texts = {name: _checked(data[name], (str,), test) for name in ("source", "gc", "layout")}
-    return Entry(metrics, spread, _checked(data["rounds"], (int,), test), **texts)
+    return Entry(metrics, spread, _checked(data["rounds"], (int,), test), **texts, modules=modules)
 
 
 def _checked(value: Any, kinds: tuple[type, ...], name: object) -> Any:

@@ -3,13 +3,16 @@
 import pickle
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 import httpx2
 
 from pytest_cowmem.errors import CallRaised, CannotMeasure, MixedStatuses, UsageError, wrong_and_right
 from pytest_cowmem.measure.round import Round
+
+if TYPE_CHECKING:
+    from pytest_cowmem.explain.explanation import Explanation
 
 _LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1
 
@@ -19,10 +22,24 @@ class CowWorker(httpx2.Client):
 
     def __init__(self) -> None:
         self._round: Round | None = None
+        self._explained = False
+        self.explainer: "Callable[[], Explanation]" = self._cannot_explain
         super().__init__(transport=WorkerTransport(self.current_round), base_url="http://localhost", trust_env=False, timeout=None)
 
+    def explain(self) -> "Explanation":
+        """Where the private bytes went of what the test did until here, as data. It comes last in a test, once, and is the same each round.
+
+        The test's body is run twice more for it, up to here: to measure, and traced. CannotMeasure for a request that comes after.
+        """
+        self.current_round()
+        found = self.explainer()
+        self._explained = True
+        return found
+
     def current_round(self) -> Round:
-        """The round that is running. CannotMeasure outside the test's body."""
+        """The round that is running. CannotMeasure outside the test's body, and after `explain`."""
+        if self._explained:
+            raise CannotMeasure("explain() ends what is measured: move it behind the test's last request")
         if self._round is None:
             raise CannotMeasure(
                 "cow_worker serves requests only inside the test's body: "
@@ -33,6 +50,10 @@ class CowWorker(httpx2.Client):
     def enter_round(self, current: Round | None) -> None:
         """Serve from `current` from here on."""
         self._round = current
+        self._explained = False
+
+    def _cannot_explain(self) -> "Explanation":
+        raise CannotMeasure("only the cow_worker of a test can explain")
 
     def burst(self, method: str, url: str, *, times: int, **options: Any) -> httpx2.Response:
         """Make the same request `times` times, looped inside the worker; the last response.

@@ -59,18 +59,22 @@ def private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
     "Nobody shares" is pagemap's bit 56, page exclusively mapped; without privileges the kernel hides only the frame numbers.
     """
     copied = private = 0
+    for _, own, there in private_ranges(worker, twin, proc):
+        private += own.count(1)
+        copied += (int.from_bytes(own, "big") & int.from_bytes(there, "big")).bit_count()
+    return copied, private - copied
+
+
+def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[int, bytes, bytes]]:
+    """(first page's number, 1 for each page that is the worker's alone, 1 for each that the twin has), where any is the worker's alone."""
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
         open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
     ):
         for start, end in ranges(worker, proc):
             own = _flags(mine, start, end).translate(_IS_PRIVATE)
-            found = own.count(1)
-            if found:
-                there = _flags(theirs, start, end).translate(_IS_THERE)
-                private += found
-                copied += (int.from_bytes(own, "big") & int.from_bytes(there.ljust(len(own), b"\0"), "big")).bit_count()
-    return copied, private - copied
+            if 1 in own:
+                yield start // PAGE, own, _flags(theirs, start, end).translate(_IS_THERE).ljust(len(own), b"\0")
 
 
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int]]:

@@ -12,6 +12,7 @@ from pytest_cowmem.measure.zygote import Zygote, ended, wait_until_blocked
 from pytest_cowmem.zygote import pauses, wire
 
 T = TypeVar("T")
+Self = TypeVar("Self", bound="Round")
 
 _NO_OP = ("request", {"REQUEST_METHOD": "GET"}, False)
 _MOST_POINTS = 24
@@ -28,7 +29,7 @@ class Closable(Protocol):
 class Round:
     """A worker from ready to end, as a context manager; `finish()` gives its Sample."""
 
-    def __init__(self, zygote: Zygote, timeout: float) -> None:
+    def __init__(self, zygote: Zygote, timeout: float, maps: int | None = None) -> None:
         self.zygote = zygote
         self.timeout = timeout
         self.requests = 0
@@ -38,10 +39,10 @@ class Round:
         self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []
         self._stride = 1
-        self.worker = zygote.fork()
+        self.worker = zygote.fork(maps)
         self.twin = zygote.twin
 
-    def __enter__(self) -> "Round":
+    def __enter__(self: Self) -> Self:
         try:
             self._become_ready()
         except BaseException:

@@ -19,6 +19,7 @@ from pytest_cowmem.app import App, parse_target
 from pytest_cowmem.errors import AppFailed, CannotMeasure, WorkerDied, ZygoteDied
 from pytest_cowmem.measure import kernel
 from pytest_cowmem.zygote import pauses, wire
+from pytest_cowmem.zygote.wire import MEASURED, TRACED
 
 _REST_SECONDS = 10.0
 _REFERENCE_NS = 2_000_000  # the collection of pauses.calibrate() on the reference machine: 1.8-2.2 ms on an AMD EPYC, CPython 3.10-3.13
@@ -73,7 +74,7 @@ class Zygote:
     """A running zygote with its app preloaded.
 
     `facts` is what it said of itself (zygote/master.py), `size` its resident bytes; `scale` turns this machine's GC times into the
-    reference machine's.
+    reference machine's. `tracing_cost` is bytes, once a traced round was asked for (explain/rounds.py).
     """
 
     def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
@@ -109,6 +110,7 @@ class Zygote:
         self.scale = _REFERENCE_NS / self.facts["gc_speed"]
         self.layout = f"{self.facts['layout'] % 2**64:016x}"
         self.modules = frozenset(self.facts["modules"])
+        self.tracing_cost: int | None = None
 
     @property
     def pid(self) -> int:
@@ -160,22 +162,29 @@ class Zygote:
     def _died(self) -> ZygoteDied:
         return ZygoteDied(f"the zygote of {self.app.target!r} {ended(self._process.returncode)}; the next test gets a new one")
 
-    def fork(self) -> Worker:
-        """A new worker, running, which waits for its first exchange; `self.twin` is its twin's pid. `reap` has to come before the next."""
+    def fork(self, maps: int | None = None) -> Worker:
+        """A new worker, running, which waits for its first exchange; `self.twin` is its twin's pid. `reap` has to come before the next.
+
+        With `maps`, a file's descriptor, the worker keeps account of its page faults, and both can be asked to draw their objects there.
+        """
         for index in range(len(self.table)):
             self.table[index] = 0
         near, far = socket.socketpair()
         try:
             with far:
-                _, self.twin, worker = self._ask(lambda: self._send_fork(far))
+                _, self.twin, worker = self._ask(lambda: self._send_fork(far, maps))
         except BaseException:
             near.close()
             raise
         return Worker(worker, near)
 
-    def _send_fork(self, far: socket.socket) -> None:
-        self.control.sendall(b"\0")
-        socket.send_fds(self.control, [b"\0"], [far.fileno()])
+    def _send_fork(self, far: socket.socket, maps: int | None) -> None:
+        self.control.sendall(MEASURED if maps is None else TRACED)
+        socket.send_fds(self.control, [b"\0"], [far.fileno()] if maps is None else [far.fileno(), maps])
+
+    def ask_twin(self, kind: str) -> wire.Message:
+        """What the twin of a traced worker answers; zygote/tracing.py."""
+        return self._ask(lambda: wire.send(self.control, (kind,)))
 
     def reap(self) -> int | None:
         """The exit code of the worker, which has ended or is about to; its twin ends with it. ZygoteDied if the zygote has, too."""

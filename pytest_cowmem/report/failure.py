@@ -7,6 +7,7 @@ from tabulate import tabulate
 from pytest_cowmem.judge.verdict import Judgment, Verdict
 from pytest_cowmem.metrics import METRICS
 from pytest_cowmem.record import Record
+from pytest_cowmem.report.why import why
 from pytest_cowmem.units import render, render_change
 
 _SHOWN = ("private", "growth", "gc_pause", "gc_collections")
@@ -28,6 +29,8 @@ def explain_failure(record: Record) -> str:
     lines = lines or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     lines += [f"note: {note}" for note in record.notes]
     lines += ["", table(record), ""]
+    if record.explanation is not None:
+        lines += [why(record.explanation, record.known.modules if record.known else {}), ""]
     if record.verdict is Verdict.REGRESSED:
         lines.append("to accept the new figures: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)

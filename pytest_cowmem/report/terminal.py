@@ -5,6 +5,7 @@ from tabulate import tabulate
 
 from pytest_cowmem.judge.verdict import Verdict
 from pytest_cowmem.record import Record
+from pytest_cowmem.report.why import why
 from pytest_cowmem.session import Session
 from pytest_cowmem.units import render, render_change
 
@@ -34,6 +35,8 @@ def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
         for line, record in zip(lines[2:], state.records, strict=True):
             reporter.write_line(line, **{_COLOURS.get(record.verdict, "red") if not record.failed else "red": True})
         reporter.write_line("")
+    for line in explanations(state.records):
+        reporter.write_line(line)
     for line in proofs(state.records):
         reporter.write_line(line)
     for line in facts(state.records):
@@ -113,6 +116,15 @@ def proofs(records: list[Record]) -> list[str]:
     ]
     headers = ["smallest regression caught", *(proof.kind for proof in found[0].proofs)]
     return [*tabulate(rows, headers=headers, colalign=("left", "right", "right"), disable_numparse=True).splitlines(), ""]
+
+
+def explanations(records: list[Record]) -> list[str]:
+    """Where the bytes of each test went that was explained and passed; a failed one's are in its failure."""
+    lines = []
+    for record in records:
+        if record.explanation is not None and not record.failed:
+            lines += [f"-- {short(record.test)}", *why(record.explanation, record.known.modules if record.known else {}).splitlines(), ""]
+    return lines
 
 
 def short(test: str) -> str:

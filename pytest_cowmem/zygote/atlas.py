@@ -9,7 +9,7 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Iterable
-from types import CodeType, FrameType, FunctionType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, FunctionType, GeneratorType
 from typing import Any
 
 from pytest_cowmem.zygote import layout
@@ -19,9 +19,12 @@ _RECORD_WORDS = 3
 _CHUNK = 1 << 16
 _BATCH = 5_000
 
-_type_flags = type.__dict__["__flags__"].__get__
+type_flags = type.__dict__["__flags__"].__get__
 _type_name = type.__dict__["__qualname__"].__get__
-_type_module = type.__dict__["__module__"].__get__
+type_module = type.__dict__["__module__"].__get__
+_basic_size = type.__dict__["__basicsize__"].__get__
+# By id(), since a metaclass may have its own idea of equality. What object.__sizeof__ takes for the length of these is none.
+_WITH_FRAMES = {id(cls) for cls in (FrameType, GeneratorType, CoroutineType, AsyncGeneratorType)}
 _function_module = FunctionType.__dict__["__module__"].__get__
 _code_members = [
     CodeType.__dict__[name].__get__
@@ -52,11 +55,14 @@ def _sizer(cls: type, flags: int) -> Callable[[Any], int]:
         return _class_size
     if cls is CodeType:
         return CodeType.__dict__["__sizeof__"]  # type: ignore[no-any-return]
+    if id(cls) in _WITH_FRAMES:
+        basic = _basic_size(cls)
+        return lambda _: basic
     return object.__sizeof__
 
 
 def _class_size(cls: type) -> int:
-    return object.__sizeof__(cls) if _type_flags(cls) & layout.HEAP_TYPE else type.__sizeof__(cls)
+    return object.__sizeof__(cls) if type_flags(cls) & layout.HEAP_TYPE else type.__sizeof__(cls)
 
 
 def _parts(cls: type, flags: int) -> "layout.Parts | None":
@@ -89,14 +95,14 @@ class Atlas:
         self._laid_out = layout.known()
 
     def _kind(self, cls: type) -> Kind:
-        flags = _type_flags(cls)
+        flags = type_flags(cls)
         kind = (
             len(self.types),
             _bytes_before(flags),
             _sizer(cls, flags),
             _parts(cls, flags) if self._laid_out else None,
             cls is CodeType or (bool(flags & layout.HAVE_GC) and cls is not FrameType),  # a running frame leads to the atlas itself
-            _type_module if flags & layout.TYPE else _function_module if cls is FunctionType else None,
+            type_module if flags & layout.TYPE else _function_module if cls is FunctionType else None,
         )
         self._kinds[id(cls)] = kind
         self.types.append(_full_name(cls))
@@ -126,13 +132,17 @@ class Atlas:
     def walk(self, frontier: "dict[int, list[Any]]") -> None:
         """Draw all that is reached from `frontier`, which is {module number: objects}, step by step from all at once."""
         while any(frontier.values()):
-            following: dict[int, list[Any]] = {}
-            for owner, values in frontier.items():
-                for start in range(0, len(values), _BATCH):
-                    batch = values[start : start + _BATCH]
-                    self.draw(gc.get_referents(*batch), owner, following)
-                    self.draw(_code_referents(batch), owner, following)
-            frontier = following
+            frontier = self.step(frontier)
+
+    def step(self, frontier: "dict[int, list[Any]]") -> "dict[int, list[Any]]":
+        """Draw what `frontier` refers to; what is to be followed next."""
+        following: dict[int, list[Any]] = {}
+        for owner, values in frontier.items():
+            for start in range(0, len(values), _BATCH):
+                batch = values[start : start + _BATCH]
+                self.draw(gc.get_referents(*batch), owner, following)
+                self.draw(_code_referents(batch), owner, following)
+        return following
 
     def draw(self, values: "Iterable[Any]", owner: int, following: "dict[int, list[Any]]") -> None:
         """Draw those not seen yet, held by `owner`; what they refer to is yet to be `following`."""
@@ -189,7 +199,7 @@ class Atlas:
 
 
 def _full_name(cls: type) -> str:
-    module, name = _type_module(cls), _type_name(cls)
+    module, name = type_module(cls), _type_name(cls)
     name = name if type(name) is str else "?"
     return f"{module}.{name}" if type(module) is str and module != "builtins" else name
 

@@ -1,10 +1,13 @@
 """Keep the minor page faults of each thread, by source line and by collection. Runs in a traced worker."""
 
 import gc
+import itertools
+import mmap
 import os
 import resource
 import sys
 from _thread import _local, get_native_id
+from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
@@ -14,18 +17,67 @@ _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _HERE = os.path.dirname(fold.__file__)
 _OLDEST = 2
 _OWN = frozenset({fold.importing.__code__.co_filename, (lambda: None).__code__.co_filename})  # what runs in a collection's callback
+_ROWS = 1 << 18
+_TOUCHED_ROWS = 1 << 13
 _PATIENCE = 64  # events of a library's code object without a fault, until it is no longer listened to
 
 
 class Code:
     """One code object in one thread: the line it was last seen at, and the events left until it is left alone (never, below zero)."""
 
-    __slots__ = ("code", "left", "line")
+    __slots__ = ("left", "line")
 
-    def __init__(self, code: CodeType, left: int) -> None:
-        self.code = code  # kept alive, since its id() stands for it
+    def __init__(self, left: int, line: int) -> None:
         self.left = left
-        self.line = code.co_firstlineno
+        self.line = line
+
+
+class Log:
+    """Pages charged, one row of integers a time: the key and the pages.
+
+    It lies in memory of its own, mapped and touched beforehand: dictionaries that grow would take the free places on the app's pages
+    first, and these would not be charged to the app's lines. A log that is full adds up in its last row, under no line.
+    """
+
+    WORDS = 6
+
+    def __init__(self) -> None:
+        self._words = memoryview(mmap.mmap(-1, _ROWS * self.WORDS * 8, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("q")
+        self._next = itertools.count()  # counting is atomic; threads share the log
+        self._begun = 0
+        self._marked = _ROWS
+
+    def touch(self) -> None:
+        """Write to the pages that a short log takes."""
+        for word in range(0, _TOUCHED_ROWS * self.WORDS, mmap.PAGESIZE // 8):
+            self._words[word] = 0
+
+    def add(self, key: fold.Key, pages: int) -> None:
+        """Note `pages` for `key`."""
+        row = next(self._next)
+        words, at = self._words, min(row, _ROWS - 1) * self.WORDS
+        if row < _ROWS:
+            words[at], words[at + 1], words[at + 2], words[at + 3], words[at + 4] = key
+            words[at + 5] = pages
+        else:
+            words[at] = words[at + 1] = words[at + 2] = words[at + 3] = words[at + 4] = 0
+            words[at + 5] += pages
+
+    def forget(self) -> None:
+        """Leave out what was noted so far."""
+        self._begun = next(self._next) + 1
+
+    def mark(self) -> None:
+        """Let what is noted from now on be told apart."""
+        self._marked = next(self._next) + 1
+
+    def rows(self) -> "Iterator[tuple[fold.Key, int, bool]]":
+        """(key, pages, whether it came after the mark) since the log was last made to forget."""
+        for row in range(self._begun, min(next(self._next), _ROWS)):
+            first = row * self.WORDS
+            app, app_line, library, library_line, names, pages = self._words[first : first + self.WORDS]
+            if pages:
+                yield (app, app_line, library, library_line, names), pages, row >= self._marked
 
 
 class Thread:
@@ -34,7 +86,7 @@ class Thread:
     `code` and `at` say where it is: `at` is a line, or minus one minus an instruction's offset in bytes.
     """
 
-    __slots__ = ("at", "code", "codes", "collections", "collects", "deaf", "last", "lines", "own", "times")
+    __slots__ = ("at", "code", "codes", "collections", "collects", "deaf", "last", "own", "times")
 
     def __init__(self, last: int) -> None:
         self.last = last
@@ -44,13 +96,11 @@ class Thread:
         self.at = 0
         self.codes: dict[int, Code] = {}
         self.deaf = self.collects = False
-        self.lines: dict[fold.Key, int] = {}
         self.collections: dict[tuple[int, fold.Key], list[int]] = {}
 
     def forget(self, now: int) -> None:
         """Begin counting anew."""
         self.last, self.own = now, 0
-        self.lines.clear()
         self.collections.clear()
 
 
@@ -63,6 +113,7 @@ class Tracer:
 
     def __init__(self, roots: "list[str]") -> None:
         self.folder = fold.Folder(roots)
+        self.log = Log()
         self.threads: list[Thread] = []
         self.local = _local()
         self._older: frozenset[int] = frozenset()
@@ -73,6 +124,7 @@ class Tracer:
         self._older = frozenset(int(name) for name in os.listdir("/proc/self/task"))
         for thread in self.threads:
             thread.forget(thread.last)
+        self.log.forget()
         self.thread().deaf = False
         self.thread().forget(_usage(_WHO).ru_minflt)
 
@@ -109,7 +161,7 @@ class Tracer:
         """Get to know a code object; what that costs is the tracer's own."""
         times, before = thread.times, _usage(_WHO).ru_minflt
         left = -1 if self.folder.is_app(code.co_filename) else 0 if code.co_filename in _OWN else _PATIENCE
-        known = thread.codes[id(code)] = Code(code, left)
+        known = thread.codes[self.folder.know(code)] = Code(left, code.co_firstlineno)
         cost = _usage(_WHO).ru_minflt - before
         if thread.times == times:
             thread.last += cost
@@ -122,8 +174,7 @@ class Tracer:
         if new <= 0:
             return
         thread.last = now
-        key = self.folder.key(frame, line)
-        thread.lines[key] = thread.lines.get(key, 0) + new
+        self.log.add(self.folder.key(frame, line), new)
         known = thread.codes.get(id(frame.f_code)) if frame is not None else None
         if known is not None and known.left > 0:
             known.left = _PATIENCE

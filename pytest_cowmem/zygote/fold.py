@@ -11,9 +11,9 @@ _IMPORTLIB = "<frozen importlib._bootstrap>"
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 
-# Codes stand for themselves by their id(): hashing a code object hashes all of its bytecode.
-Key = tuple[int, int, int, int, "str | None"]
-Row = tuple["str | None", int, str, "str | None", int, str, "str | None"]
+# Codes stand for themselves by their id(), and what was being imported by a number.
+Key = tuple[int, int, int, int, int]
+Row = tuple["str | None", int, str, "str | None", int, str, "tuple[str, str] | None"]
 
 
 class Folder:
@@ -23,6 +23,14 @@ class Folder:
         self._roots = [os.path.join(os.path.abspath(root), "") for root in roots]
         self._known: dict[str, bool] = {}
         self._codes: dict[int, CodeType] = {}
+        self._imports: list[tuple[str, str] | None] = [None]
+
+    def know(self, code: CodeType) -> int:
+        """The number of a code object, which is kept alive."""
+        number = id(code)
+        if number not in self._codes:
+            self._codes[number] = code
+        return number
 
     def is_app(self, path: str) -> bool:
         """Whether a code object's file is the app's own: under a root, and neither installed nor part of Python or of this plugin."""
@@ -40,7 +48,7 @@ class Folder:
         return False
 
     def key(self, frame: "FrameType | None", line: int) -> Key:
-        """What to charge for `line` of `frame`: the nearest app line, the library line under it, and the module being imported.
+        """What to charge for `line` of `frame`: the nearest app line, the library line under it, and the modules being imported.
 
         No app line when none of the app is on the stack, no library line when the app's own line ran.
         """
@@ -49,22 +57,25 @@ class Folder:
         while above is not None:
             code = above.f_code
             if self.is_app(code.co_filename):
-                app, app_line = self._number(code), here
+                app, app_line = self.know(code), here
                 break
             if not library:
-                library, library_line = self._number(code), here
+                library, library_line = self.know(code), here
             above = above.f_back
             here = above.f_lineno or 0 if above is not None else 0
-        return app, app_line, library, library_line, importing(frame)
+        return app, app_line, library, library_line, self._import(importing(frame))
 
-    def _number(self, code: CodeType) -> int:
-        self._codes[id(code)] = code
-        return id(code)
+    def _import(self, names: "tuple[str, str] | None") -> int:
+        if names is None:
+            return 0
+        if names not in self._imports:
+            self._imports.append(names)
+        return self._imports.index(names)
 
     def named(self, key: Key) -> Row:
-        """A key as (app file, line, function, library file, line, function, imported module), for marshal."""
-        app, app_line, library, library_line, module = key
-        return *self._place(app, app_line), *self._place(library, library_line), module
+        """A key as (app file, line, function, library file, line, function, imported modules), for marshal."""
+        app, app_line, library, library_line, names = key
+        return *self._place(app, app_line), *self._place(library, library_line), self._imports[names]
 
     def _place(self, number: int, line: int) -> "tuple[str | None, int, str]":
         if not number:
@@ -73,12 +84,14 @@ class Folder:
         return code.co_filename, line, getattr(code, "co_qualname", code.co_name)  # co_qualname: 3.11+
 
 
-def importing(frame: "FrameType | None") -> "str | None":
-    """The innermost module being imported on this stack."""
+def importing(frame: "FrameType | None") -> "tuple[str, str] | None":
+    """The modules being imported on this stack: the outermost, which a statement of the app named, and the innermost."""
+    outermost = innermost = None
     while frame is not None:
         code = frame.f_code
         if code.co_name == "_find_and_load" and code.co_filename == _IMPORTLIB:
             name = frame.f_locals.get("name")
-            return name if type(name) is str else None
+            if type(name) is str:
+                outermost, innermost = name, innermost or name
         frame = frame.f_back
-    return None
+    return (outermost, innermost) if outermost and innermost else None

@@ -3,7 +3,9 @@
     prepare(roots)   in a fork of the zygote, which then forks the traced worker and stays idle as its twin
     arm()            in the traced worker, first of all
     begin()          in the worker when it is ready
+    mark()           in the worker when it has warmed up
     disarm()         in the worker at its end
+    hush()           in the twin, before it does anything else
 
 Whatever can be done beforehand is done in the fork between: a page that the worker touches before it is ready is missing from its figures.
 Nothing of this is ever loaded into a process that is measured.
@@ -14,7 +16,8 @@ import gc
 import os
 import resource
 import sys
-from types import CodeType
+from collections.abc import Iterator
+from types import CodeType, ModuleType
 from typing import Any
 
 from pytest_cowmem.zygote import fold, populate
@@ -44,11 +47,10 @@ def prepare(roots: "list[str]") -> None:
     _rehearse(Tracer(roots))
     _tracer = Tracer(roots)
     _tracer.rest()
-    if sys.version_info >= (3, 12):
-        _events = Monitoring()
-        rewrite_loaded_code(_events)
-    else:
-        _events = Settrace()
+    _events = Monitoring() if sys.version_info >= (3, 12) else Settrace()
+    for code in loaded_code():
+        _events.rewrite(code)
+        _tracer.code(_tracer.thread(), code)
     gc.callbacks.append(_tracer.on_collection)
     _events.start(_tracer)
     _tracer.delay(gc.get_count()[0] - counted)
@@ -67,8 +69,8 @@ def _rehearse(tracer: Tracer) -> None:
         tracer.on_collection("stop", {})
 
 
-def rewrite_loaded_code(events: Monitoring) -> None:
-    """Rewrite all loaded code for `events` now, which would otherwise happen, and be charged, when it first runs.
+def loaded_code() -> "Iterator[CodeType]":
+    """Every code object reachable from a module. To rewrite it and get to know it would otherwise be charged when it first runs.
 
     A fork looks for it, since the search would leave this process with another heap than the zygote's; addresses are equal in both.
     """
@@ -78,19 +80,18 @@ def rewrite_loaded_code(events: Monitoring) -> None:
         try:
             os.close(reader)
             with open(writer, "wb") as pipe:
-                for code in _loaded_code():
+                for code in _reachable_code():
                     pipe.write(id(code).to_bytes(_ADDRESS_BYTES, "little"))
         finally:
             os._exit(0)
     os.close(writer)
     with open(reader, "rb") as pipe:
         while address := pipe.read(_ADDRESS_BYTES):
-            events.rewrite(_ctypes.PyObj_FromPtr(int.from_bytes(address, "little")))  # type: ignore[attr-defined,unused-ignore]
+            yield _ctypes.PyObj_FromPtr(int.from_bytes(address, "little"))  # type: ignore[attr-defined,unused-ignore]
     os.waitpid(pid, 0)
 
 
-def _loaded_code() -> "list[CodeType]":
-    """Every code object reachable from a module."""
+def _reachable_code() -> "list[CodeType]":
     found, seen = [], {id(sys.modules)}
     batch: list[Any] = [sys.modules]
     while batch:
@@ -108,6 +109,7 @@ def _loaded_code() -> "list[CodeType]":
 def arm() -> int:
     """Start to listen; how many file mappings could not be populated."""
     refused = populate.populate(_mappings)
+    _tracer.log.touch()
     begin()
     return refused
 
@@ -119,11 +121,25 @@ def begin() -> None:
     _tracer.attend()
 
 
+def mark() -> None:
+    """Let `disarm` tell what came later apart."""
+    _tracer.log.mark()
+
+
+def hush() -> None:
+    """Listen no more."""
+    _tracer.rest()
+    _events.stop()
+
+
 def disarm() -> "dict[str, Any]":
     """Stop, and tell what was charged since `begin`, in pages:
 
-    lines        [(app file, line, function, library file, line, function, imported module, pages)], most first
+    lines        [(app file, line, function, library file, line, function, (outermost, innermost module imported), pages since the mark,
+                 pages)], most first
     collections  [(generation, the same seven words of the line it came at, collections, pages)], most first
+    files        {file: module} of the files named
+    collects     whether the collector is on
     tracer       the tracer's own faults, as far as it saw them
     total        all minor faults of the process; what is in none of the others came from threads that nobody could listen to
     """
@@ -131,19 +147,28 @@ def disarm() -> "dict[str, Any]":
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
     _events.stop()
     gc.callbacks.remove(_tracer.on_collection)
-    lines: dict[fold.Row, int] = {}
+    lines: dict[fold.Row, tuple[int, int]] = {}
     collections: dict[tuple[int, fold.Row], tuple[int, int]] = {}
+    for key, pages, late in _tracer.log.rows():
+        row = _tracer.folder.named(key)
+        before = lines.get(row, (0, 0))
+        lines[row] = before[0] + pages * late, before[1] + pages
     for thread in _tracer.threads:
-        for key, pages in thread.lines.items():
-            row = _tracer.folder.named(key)
-            lines[row] = lines.get(row, 0) + pages
         for (generation, key), (times, pages) in thread.collections.items():
             place = generation, _tracer.folder.named(key)
-            before = collections.get(place, (0, 0))
-            collections[place] = before[0] + times, before[1] + pages
+            counted = collections.get(place, (0, 0))
+            collections[place] = counted[0] + times, counted[1] + pages
     return {
-        "lines": sorted(((*row, pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
+        "lines": sorted(((*row, *pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
         "collections": sorted(((number, *row, *counts) for (number, row), counts in collections.items()), key=lambda row: -row[-1]),
+        "files": _modules({path for row in lines for path in (row[0], row[3]) if path}),
+        "collects": gc.isenabled(),
         "tracer": sum(thread.own for thread in _tracer.threads),
         "total": total,
     }
+
+
+def _modules(paths: "set[str]") -> "dict[str, str]":
+    """The modules that were loaded from `paths`, by these."""
+    loaded = {vars(module).get("__file__"): name for name, module in list(sys.modules.items()) if type(module) is ModuleType}
+    return {path: loaded[path] for path in paths if path in loaded}

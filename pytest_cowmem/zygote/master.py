@@ -56,7 +56,7 @@ def run(control: socket.socket, once_more: bool) -> bool:
     }
     wire.send(control, ("started", facts))
     del facts
-    serve(control, app, config["after_fork"], collect, table)
+    serve(control, app, config, collect, table)
     return True
 
 
@@ -141,14 +141,15 @@ def other_threads() -> "list[str]":
     return names + ["a thread Python does not know"] * unnamed
 
 
-def serve(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+def serve(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
     """Fork a twin for every round and wait for its end, until the pytest process is gone.
 
     The twin does what a round takes, so that this process stays as it is and every round starts from the same image: with the round's own
     messages handled here, the free lists moved from fork to fork, and a Flask worker's private memory with them, by up to 7 pages.
     """
-    while control.recv(1):
-        wait(fork_into(lambda: be_twin(control, app, after_fork, collect, table)))
+    while kind := control.recv(1):
+        life = be_twin if kind == wire.MEASURED else be_traced_twin
+        wait(fork_into(lambda: life(control, app, config, collect, table)))  # noqa: B023  # it is run at once
 
 
 def receive_fds(control: socket.socket, count: int) -> "list[int]":
@@ -159,22 +160,48 @@ def receive_fds(control: socket.socket, count: int) -> "list[int]":
     return fds
 
 
-def be_twin(control: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+def be_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
     """Fork the worker on the socket that comes along for it, then hold its image untouched, until told to reap it."""
     (fd,) = receive_fds(control, 1)
-
-    def be_worker() -> None:
-        control.close()
-        worker.work(far, app, after_fork, collect, table)
-
-    with socket.socket(fileno=fd) as far:
-        pid = fork_into(be_worker)
-    wire.send(control, ("forked", os.getpid(), pid))
+    pid = fork_worker(control, fd, lambda far: worker.work(far, app, config["after_fork"], collect, table))
     try:
         wire.receive(control)
     except EOFError:  # the pytest process is gone
         return
     wire.send(control, ("reaped", wait(pid)))
+
+
+def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
+    """The same with a worker that keeps account of its page faults; the twin answers about objects before it reaps."""
+    fd, maps = receive_fds(control, 2)
+    loaded = frozenset(sys.modules)
+    from pytest_cowmem.zygote import tracing
+
+    def be_worker(far: socket.socket) -> None:
+        tracing.arm()
+        worker.work(far, app, config["after_fork"], collect, table)
+
+    tracing.prepare(maps, [*config["path"], *tracing.app_folders(config["target"])])
+    pid = fork_worker(control, fd, be_worker)
+    try:
+        while (kind := wire.receive_message(control)[0]) != "reap":
+            wire.send(control, tracing.answer_in_twin(kind, loaded))
+    except EOFError:  # the pytest process is gone
+        return
+    wire.send(control, ("reaped", wait(pid)))
+
+
+def fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket], None]) -> int:
+    """Fork a worker that leads its `life` on the socket `fd`, and tell the pytest process; the worker's pid."""
+
+    def be_worker() -> None:
+        control.close()
+        life(far)
+
+    with socket.socket(fileno=fd) as far:
+        pid = fork_into(be_worker)
+    wire.send(control, ("forked", os.getpid(), pid))
+    return pid
 
 
 def fork_into(life: Callable[[], Any]) -> int:

@@ -10,6 +10,8 @@ from typing import Any
 
 Message = tuple[Any, ...]
 
+MEASURED, TRACED = b"m", b"t"  # the kinds of round a zygote is asked for, in a byte each
+
 _RAW = 1 << 31
 _HEADER_BYTES = 4
 _PIECE = 1 << 20

@@ -85,6 +85,10 @@ def handle(sock: socket.socket, app: Any) -> bool:
         wsgi.serve_burst(sock, app, *rest)
     elif kind == "call":
         serve_call(sock, *rest)
+    elif kind in ("begin", "mark", "charged", "held"):
+        from pytest_cowmem.zygote import tracing  # the twin of a traced round has loaded it
+
+        wire.send(sock, tracing.answer_in_worker(kind, *rest))
     elif kind == "plant":
         from pytest_cowmem.zygote import plant  # only where the gate is being proved
 

@@ -1,0 +1,102 @@
+"""The traced round: one more worker, not measured, that keeps account of its page faults. Runs in the pytest process."""
+
+import mmap
+import os
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_cowmem.explain.overlay import Overlay, overlay
+from pytest_cowmem.explain.pages import Regions, private_pages
+from pytest_cowmem.measure.round import Round
+from pytest_cowmem.measure.zygote import Zygote
+from pytest_cowmem.zygote import wire
+
+SLOWER = 4  # what a traced request may take, times an untraced one's
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a traced round told.
+
+    `charged` is as zygote/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
+    `containers` maps names to (entries at the fork, entries at the end, bytes of them on fresh pages). `private` is in bytes.
+    """
+
+    private: int
+    requests: int
+    warm: int | None
+    charged: Mapping[str, Any]
+    objects: Overlay
+    containers: Mapping[str, tuple[int, int, int]]
+
+
+class TracedRound(Round):
+    """A round whose worker is traced; `trace()` comes last. `requests` is how many there will be, as far as is known."""
+
+    def __init__(self, zygote: Zygote, timeout: float, requests: int) -> None:
+        self._mark_at = max(1, requests // 3)  # growth counts from there, too
+        self._warm: int | None = None
+        self._maps = os.memfd_create("pytest-cowmem-maps")
+        try:
+            super().__init__(zygote, timeout * SLOWER, self._maps)
+        except BaseException:
+            os.close(self._maps)
+            raise
+
+    def _become_ready(self) -> None:
+        super()._become_ready()
+        self._private_at_ready = private_pages(self.worker.pid, self.twin)
+        self._ask_worker("begin")
+
+    def served(self, requests: int) -> None:
+        super().served(requests)
+        if self._warm is None and self.requests >= self._mark_at:
+            self._warm = self.requests
+            self._ask_worker("mark")
+
+    def trace(self) -> Trace:
+        """Ask worker and twin for all they can tell, the worker blocked after its last request."""
+        self.begin("telling where its pages went")
+        private = self.private()
+        pages = private_pages(self.worker.pid, self.twin).since(self._private_at_ready)
+        (charged,) = self._ask_worker("charged")
+        regions = Regions(self.worker.pid)
+        (before,) = self.zygote.ask_twin("held")[1:]
+        types, modules = self.zygote.ask_twin("draw")[1:]
+        objects = self._overlay(types, modules, pages.copied, regions)
+        after, types, owners = self._ask_worker("held", before)
+        grown = {it.name: it.bytes for it in self._overlay(types, owners, pages.fresh, regions).modules}
+        containers = {name: (before[name], entries, grown.get(name, 0)) for name, entries in after.items()}
+        return Trace(private, self.requests, self._warm, charged, objects, containers)
+
+    def end(self) -> int | None:
+        if self.alive:
+            os.close(self._maps)
+        return super().end()
+
+    def _ask_worker(self, *message: Any) -> wire.Message:
+        self.send(message)
+        answer = self.receive()
+        assert isinstance(answer, tuple)
+        return answer[1:]
+
+    def _overlay(self, types: list[str], modules: list[str], pages: "array[int]", regions: Regions) -> Overlay:
+        """Lay the map that has just been drawn over `pages`, and empty its file for the next."""
+        size = os.fstat(self._maps).st_size
+        if not size:
+            return overlay(array("Q"), types, modules, pages, regions)
+        with mmap.mmap(self._maps, size) as drawn, memoryview(drawn).cast("Q") as records:
+            found = overlay(records, types, modules, pages, regions)
+        os.ftruncate(self._maps, 0)
+        os.lseek(self._maps, 0, os.SEEK_SET)
+        return found
+
+
+def empty_cost(zygote: Zygote, timeout: float) -> int:
+    """Bytes that tracing itself makes private: those of a traced worker that is asked for nothing."""
+    if zygote.tracing_cost is None:
+        with TracedRound(zygote, timeout, 0) as current:
+            zygote.tracing_cost = current.private()
+    return zygote.tracing_cost

@@ -1,0 +1,53 @@
+"""What a traced round does that a measured one does not. Runs in its twin and its worker, and is loaded into no other process.
+
+The twin prepares, and forks the worker. The worker is asked to `begin` when it is ready, to `mark` when it has warmed up, and for what was
+`charged` at its end. Then the twin draws its objects, and both say what their containers hold. Maps go to a file the pytest process gave.
+"""
+
+import sys
+from typing import Any
+
+from pytest_cowmem.zygote import atlas, held, lines
+
+Message = tuple[Any, ...]
+
+_fd = -1
+
+
+def prepare(fd: int, roots: "list[str]") -> None:
+    """Make ready to trace, in the twin; `fd` is the file for maps, `roots` are the folders of the app's own code."""
+    global _fd
+    _fd = fd
+    lines.prepare(roots)
+
+
+def arm() -> None:
+    """Start to listen, in the worker."""
+    lines.arm()
+
+
+def answer_in_worker(kind: str, *rest: Any) -> Message:
+    """What the worker answers to a message that only a traced one gets."""
+    if kind == "begin":
+        lines.begin()
+    elif kind == "mark":
+        lines.mark()
+    elif kind == "charged":
+        return (kind, lines.disarm())
+    elif kind == "held":
+        return (kind, *held.draw_grown(_fd, *rest))
+    return (kind,)
+
+
+def answer_in_twin(kind: str, loaded: "frozenset[str]") -> Message:
+    """What the twin answers; `loaded` are the modules that were loaded before this one."""
+    lines.hush()
+    if kind == "held":
+        return (kind, held.entries(loaded))
+    return (kind, *atlas.draw(_fd, loaded))
+
+
+def app_folders(target: str) -> "list[str]":
+    """The folders of the package that `module:attr` is in, which may be installed among libraries."""
+    package = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    return [folder for folder in vars(package).get("__path__", ()) if type(folder) is str] if package else []
