@@ -76,7 +76,7 @@ def draw(sock: socket.socket, module: Any, path: str) -> None:
     from pytest_cowmem.zygote import atlas, held
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    assert held.draw_grown(fd, dict.fromkeys(held.entries(loaded), -1))[0]
+    assert held.draw_grown(fd, dict.fromkeys(held.entries(loaded), -1), [])[0]
     os.ftruncate(fd, 0)
     os.lseek(fd, 0, os.SEEK_SET)
     types, modules = atlas.draw(fd, loaded)
@@ -92,11 +92,13 @@ def main() -> None:
 
     def be_worker() -> None:
         worker_near.close()
+        twin_far.close()  # so that the end of the twin is seen
         work(worker_far, module)
 
     wire.receive(control)
     twin = master.fork_into(lambda: draw(twin_far, module, sys.argv[3]))
     worker = master.fork_into(be_worker)
+    twin_far.close()
     wire.send(control, (worker, twin))
     _, function = wire.receive(control)
     wire.send(worker_near, (function,))

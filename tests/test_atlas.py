@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from drawn_forks import Drawn, drawn
 
-from pytest_cowmem.explain.overlay import NO_MODULE, overlay
-from pytest_cowmem.explain.pages import HEAP, INTERPRETER, STACK, Regions
+from pytest_cowmem.explain.overlay import NO_MODULE, new_bytes, overlay
+from pytest_cowmem.explain.pages import HEAP, INTERPRETER, STACK, Pages, Regions
 from pytest_cowmem.measure.kernel import PAGE
 
 
@@ -41,7 +41,7 @@ def test_objects_hardly_overlap(shared_rows: Drawn) -> None:
 
 
 def test_copied_pages_name_the_module_whose_rows_were_read(shared_rows: Drawn) -> None:
-    found = overlay(shared_rows.records, shared_rows.types, shared_rows.modules, shared_rows.pages.copied, shared_rows.regions)
+    found = overlay(shared_rows.records, shared_rows.types, shared_rows.modules, shared_rows.pages.copied, shared_rows.regions, set())
     objects = sum(resident.bytes for resident in found.modules)
     assert found.pages > 1000
     assert found.modules[0].name == "known_causes"
@@ -69,11 +69,21 @@ def test_no_foreign_code_runs(tmp_path: Path) -> None:
 def test_pages_are_divided_among_their_residents() -> None:
     mine = 4096 * PAGE
     records = array("Q", [mine + 100, 1000, 0 << 32 | 2, mine + PAGE - 10, 20, 1 << 32 | 0, mine + 3 * PAGE, 50, 0])
-    found = overlay(records, ["dict", "list"], ["", "", "shop"], array("Q", [4096, 4097, 5000]), Regions(os.getpid()))
+    addresses: set[int] = set()
+    found = overlay(records, ["dict", "list"], ["", "", "shop"], array("Q", [4096, 4097, 5000]), Regions(os.getpid()), addresses)
+    assert addresses == {mine + 100, mine + PAGE - 10}
     assert [(it.name, it.bytes, it.pages) for it in found.modules] == [("shop", 1000, 1), (NO_MODULE, 20, 2)]
     assert [(it.name, it.bytes, it.pages) for it in found.types] == [("dict", 1000, 1), ("list", 20, 2)]
     assert sum(it.bytes for it in found.rest) == 3 * PAGE - 1020
     assert sum(found.empty.values()) == 1
+
+
+def test_what_is_new_in_a_container_is_on_fresh_pages_or_where_nothing_was() -> None:
+    fresh, copied, shared = 100, 200, 300
+    rows = [(fresh * PAGE, 10), (copied * PAGE, 20), (copied * PAGE + 64, 40), (shared * PAGE, 80)]
+    records = array("Q", [word for row in rows for word in (*row, 1)])
+    pages = Pages(array("Q", [copied]), array("Q", [fresh]))
+    assert new_bytes(records, ["", "shop.CACHE"], pages, {copied * PAGE}) == {"shop.CACHE": 50}
 
 
 def test_regions_know_what_memory_is() -> None:

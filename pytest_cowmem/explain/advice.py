@@ -29,9 +29,8 @@ class Case:
 
 
 def advise(case: Case) -> tuple[Advice, ...]:
-    """What all rules say, the largest gain first."""
-    found = [advice for rule in RULES for advice in rule(case)]
-    return tuple(sorted(found, key=lambda advice: -(advice.gain or 0)))
+    """What all rules say, the surest first."""
+    return tuple(advice for rule in RULES for advice in rule(case))
 
 
 def freeze(case: Case) -> Iterator[Advice]:
@@ -57,28 +56,31 @@ def preload(case: Case) -> Iterator[Advice]:
 
 
 def warm_up(case: Case) -> Iterator[Advice]:
-    """The first request takes more than all others together."""
-    first, private = case.values.get("first", 0), case.why.private
-    if case.requests > 1 and first >= _WORTH and first > private - first:
+    """The first request takes more than all others together, what is read anew in each worker left aside."""
+    again = sum(it.gain or 0 for it in read_less(case))
+    first, rest = case.values.get("first", 0) - again, case.why.private - case.values.get("first", 0)
+    if case.requests > 1 and first >= _WORTH and first > rest:
         yield Advice(
             "warm up",
-            f"handle one request before forking (prepare= can): the first alone took {render(first, 'bytes')} "
-            f"of the {render(private, 'bytes')}",
+            f"handle one request before forking (prepare= can), as far as what the first one does then lasts: it alone took up to "
+            f"{render(first, 'bytes')}",
             first,
         )
 
 
 def read_less(case: Case) -> Iterator[Advice]:
-    """One line's bytes exceed all that is fresh: what is beyond can only be copies of shared pages."""
-    fresh, modules, types = case.why.fresh, case.why.objects.modules, case.why.objects.types
+    """One line's bytes exceed all that is fresh, and all it imports: what is beyond can only be copies of shared pages."""
+    modules, types = case.why.objects.modules, case.why.objects.types
     for line in case.why.lines[:1]:
-        if fresh is not None and line.path and line.bytes - fresh >= _WORTH and modules and types:
+        imported = sum(it.bytes for it in case.why.imports if (it.path, it.line) == (line.path, line.line))
+        copied = line.bytes - imported - (line.bytes if case.why.fresh is None else case.why.fresh)
+        if line.path and copied >= _WORTH and modules and types:
             yield Advice(
                 "read less",
-                f"{line.place} reads or writes shared objects on {render(line.bytes, 'bytes')} of pages: {modules[0].objects:,} objects of "
-                f"{modules[0].name} lie on the copied ones, {types[0].objects:,} are of type {types[0].name}; touch fewer, "
+                f"{line.place} reads or writes shared objects on {render(copied, 'bytes')} of pages or more: {modules[0].objects:,} "
+                f"objects of {modules[0].name} lie on the copied pages, and {types[0].objects:,} of type {types[0].name}; touch fewer, "
                 "or keep what it needs in one array",
-                line.bytes,
+                copied,
             )
 
 
@@ -86,32 +88,34 @@ def share_cache(case: Case) -> Iterator[Advice]:
     """A container of a module grows in every worker."""
     for it in case.why.containers[:_NAMES]:
         if it.bytes >= _WORTH:
+            at = f" at {it.place}" if it.place else ""
             yield Advice(
                 "share cache",
-                f"{it.name} grows from {it.before:,} to {it.after:,} entries in every worker, {render(it.bytes, 'bytes')} of them on fresh "
-                "pages: bound it, or fill it before forking",
+                f"{it.name} grows from {it.before:,} to {it.after:,} entries in every worker{at}, and keeps {render(it.bytes, 'bytes')}: "
+                "bound it, or fill it before forking",
                 it.bytes,
             )
 
 
 def leak(case: Case) -> Iterator[Advice]:
-    """Every request at steady state leaves something behind."""
+    """Every request at steady state leaves new memory behind; copies of shared pages come to an end."""
     growth = case.values.get("growth", 0)
-    if growth > 64 and case.warm:  # the default tolerance of `growth`, in bytes
-        line = max(case.why.lines, key=lambda line: line.late, default=None)
-        total = sum(line.late for line in case.why.lines)
-        at = f", {line.late / total:.0%} of it at {line.place}" if line is not None and line.late > total / 2 else ", at no single line"
-        yield Advice("leak", f"each request leaves {render(growth, 'bytes')} behind{at}", growth * case.requests)
+    total = growth * case.requests
+    if growth > 64 and case.warm and (case.why.fresh or 0) > total / 2:  # 64 bytes: the default tolerance of `growth`
+        kept = next((f"kept in {it.name}, filled at {it.place}" for it in case.why.containers if it.bytes > total / 2 and it.place), "")
+        line = max(case.why.lines, key=lambda line: line.late)
+        new = f"{line.late / total:.0%} of it new at {line.place}" if line.path and line.late > total / 2 else "at no single line"
+        yield Advice("leak", f"each request leaves {render(growth, 'bytes')} behind, {kept or new}", total)
 
 
 def collector(case: Case) -> Iterator[Advice]:
     """The app forks with the collector off, and it came on."""
     if not case.facts["gc_enabled"] and (case.collects or case.values.get("gc_collections", 0)):
         at = case.why.collections[0] if case.why.collections else None
-        where = f", the most costly at {at.path}:{at.line}" if at else ""
+        where = f" (most was copied at {at.place})" if at else ""
         yield Advice(
             "collector",
-            f"something turned the garbage collector on in the worker, though the app forks with it off{where}: look for gc.enable()",
+            f"something turned the garbage collector on in the worker, and the app forks with it off{where}: look for gc.enable()",
             case.values.get("gc_copied"),
         )
 
@@ -127,4 +131,4 @@ def threads(case: Case) -> Iterator[Advice]:
         )
 
 
-RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (freeze, preload, warm_up, read_less, share_cache, leak, collector, threads)
+RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (leak, share_cache, preload, read_less, freeze, collector, warm_up, threads)

@@ -14,14 +14,15 @@ from pytest_cowmem.explain.places import shown
 from pytest_cowmem.explain.rounds import Trace
 from pytest_cowmem.measure.kernel import PAGE
 
-NOWHERE = "(no line of the app)"
+NOWHERE = "no line of the app"
 
 
 @dataclass(frozen=True)
 class Line:
     """A source line and the bytes that became private while it ran, calls into libraries included, collections not.
 
-    `path` is "" where none of the app's code was on the stack. `late` is the part that came after the first third of the requests.
+    `path` is "" where none of the app's code was on the stack, and `module` the library then. `late` is the part that came after the
+    first third of the requests.
     `beside` holds the lines of libraries that ran under it, as (path:line function, bytes), most first.
     """
 
@@ -35,19 +36,24 @@ class Line:
 
     @property
     def place(self) -> str:
-        """`path:line`."""
-        return f"{self.path}:{self.line}" if self.path else NOWHERE
+        """`path:line`, or the library that ran outside of the app."""
+        return f"{self.path}:{self.line}" if self.path else f"({self.module})"
 
 
 @dataclass(frozen=True)
 class Collections:
-    """Garbage collections of one generation that came at one line, and what they made private."""
+    """Garbage collections of one generation that came at one line of the app ("" and 0 where none ran), and what they made private."""
 
     path: str
     line: int
     generation: int
     times: int
     bytes: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`."""
+        return f"{self.path}:{self.line}" if self.path else NOWHERE
 
 
 @dataclass(frozen=True)
@@ -63,12 +69,22 @@ class LateImport:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a module or class that grew in the worker: entries before and after, bytes of theirs on fresh pages."""
+    """A container of a module or class that grew in the worker: entries before and after, bytes of what is new in it.
+
+    `path:line` is where the app fills it, "" and 0 where that was not found.
+    """
 
     name: str
     before: int
     after: int
     bytes: int
+    path: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`, or nothing."""
+        return f"{self.path}:{self.line}" if self.path else ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +136,7 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
     charged = trace.charged
     lines = _lines(charged["lines"], charged["files"], rootdir)
     collections = tuple(
-        Collections(_path(row[0], row[3], rootdir), row[1] or row[4], generation, times, pages * PAGE)
+        Collections(shown(row[0] or "", rootdir), row[1], generation, times, pages * PAGE)
         for generation, *row, times, pages in charged["collections"]
     )
     modules: dict[str, int] = defaultdict(int)
@@ -136,7 +152,7 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
         lines=lines,
         collections=collections,
         imports=_imports(charged["lines"], rootdir),
-        containers=tuple(sorted((Container(name, *counts) for name, counts in trace.containers.items()), key=lambda it: -it.bytes)),
+        containers=_containers(trace, rootdir),
         modules=dict(modules),
         objects=trace.objects,
     )
@@ -148,14 +164,24 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
     beside: dict[tuple[str | None, int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     owners: dict[tuple[str | None, int, str], str] = {}
     for path, number, function, library, library_line, library_function, _, late, pages in rows:
+        if path is None:
+            function = files.get(library, shown(library or NOWHERE, rootdir)).partition(".")[0]
         key = path, number, function
         sums[key][0] += pages * PAGE
         sums[key][1] += late * PAGE
         if library:
             beside[key][f"{shown(library, rootdir)}:{library_line} {library_function}"] += pages * PAGE
-        owners[key] = files.get(path, shown(path, rootdir)) if path else NOWHERE
+        owners[key] = files.get(path, shown(path, rootdir)) if path else function
     found = [
-        Line(shown(key[0] or "", rootdir), *key[1:], owners[key], size, late, tuple(sorted(beside[key].items(), key=lambda it: -it[1])))
+        Line(
+            shown(key[0] or "", rootdir),
+            key[1],
+            key[2] if key[0] else "",
+            owners[key],
+            size,
+            late,
+            tuple(sorted(beside[key].items(), key=lambda it: -it[1])),
+        )
         for key, (size, late) in sums.items()
     ]
     return tuple(sorted(found, key=lambda line: (-line.bytes, line.path, line.line)))
@@ -171,5 +197,9 @@ def _imports(rows: Iterable[Sequence[Any]], rootdir: Path) -> tuple[LateImport, 
     return tuple(LateImport(*key, size) for key, size in sorted(sums.items(), key=lambda it: -it[1]))
 
 
-def _path(app: str | None, library: str | None, rootdir: Path) -> str:
-    return shown(app or library or "", rootdir)
+def _containers(trace: Trace, rootdir: Path) -> tuple[Container, ...]:
+    found = [
+        Container(name, before, after, size, shown(path, rootdir), line)
+        for name, (before, after, size, path, line) in trace.containers.items()
+    ]
+    return tuple(sorted(found, key=lambda it: (-it.bytes, it.name)))

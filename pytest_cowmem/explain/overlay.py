@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_cowmem.explain.pages import Regions
+from pytest_cowmem.explain.pages import Pages, Regions
 from pytest_cowmem.measure.kernel import PAGE
 
 _RECORD_WORDS = 3  # as zygote/atlas.py writes them: address, bytes, type << 32 | module
@@ -41,9 +41,12 @@ class Overlay:
 
 
 def overlay(
-    records: "array[int] | memoryview[int]", types: Sequence[str], modules: Sequence[str], copied: "array[int]", regions: Regions
+    records: "array[int]", types: Sequence[str], modules: Sequence[str], copied: "array[int]", regions: Regions, addresses: set[int]
 ) -> Overlay:
-    """Lay `records` over the pages `copied`; `types` and `modules` are the names that the numbers in the records stand for."""
+    """Lay `records` over the pages `copied`; `types` and `modules` are the names that the numbers in the records stand for.
+
+    `addresses` is given those of what lies there.
+    """
     covered = array("q", bytes(8 * len(copied)))
     by_type, by_module = _Tally(), _Tally()
     places = {page: index for index, page in enumerate(copied)}
@@ -59,10 +62,24 @@ def overlay(
                 covered[index] += size
                 by_type.add(word >> 32, index, size, new)
                 by_module.add(word & _LOW, index, size, new)
+                if new:
+                    addresses.add(start)
                 new = False
     rest, empty = _rest(copied, covered, regions)
     named = [name or NO_MODULE for name in modules]
     return Overlay(len(copied), by_module.residents(named), by_type.residents(types), rest, empty)
+
+
+def new_bytes(records: "array[int]", names: Sequence[str], pages: Pages, old: set[int]) -> dict[str, int]:
+    """Bytes by name of what a worker's `records` have and its twin has not: on fresh pages, or on copied ones where none of `old` lies."""
+    fresh, copied = set(pages.fresh), set(pages.copied)
+    sums: dict[str, int] = {}
+    for first in range(0, len(records), _RECORD_WORDS):
+        start, size, word = records[first : first + _RECORD_WORDS]
+        if start // PAGE in fresh or (start // PAGE in copied and start not in old):
+            name = names[word & _LOW]
+            sums[name] = sums.get(name, 0) + size
+    return sums
 
 
 class _Tally:

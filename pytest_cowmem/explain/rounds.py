@@ -1,13 +1,12 @@
 """The traced round: one more worker, not measured, that keeps account of its page faults. Runs in the pytest process."""
 
-import mmap
 import os
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_cowmem.explain.overlay import Overlay, overlay
+from pytest_cowmem.explain.overlay import Overlay, new_bytes, overlay
 from pytest_cowmem.explain.pages import Regions, private_pages
 from pytest_cowmem.measure.round import Round
 from pytest_cowmem.measure.zygote import Zygote
@@ -21,7 +20,8 @@ class Trace:
     """What a traced round told.
 
     `charged` is as zygote/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
-    `containers` maps names to (entries at the fork, entries at the end, bytes of them on fresh pages). `private` is in bytes.
+    `containers` maps names to (entries at the fork, entries at the end, bytes of what is new in them, file, line that fills them).
+    `private` is in bytes.
     """
 
     private: int
@@ -29,7 +29,7 @@ class Trace:
     warm: int | None
     charged: Mapping[str, Any]
     objects: Overlay
-    containers: Mapping[str, tuple[int, int, int]]
+    containers: Mapping[str, tuple[int, int, int, str, int]]
 
 
 class TracedRound(Round):
@@ -64,11 +64,13 @@ class TracedRound(Round):
         (charged,) = self._ask_worker("charged")
         regions = Regions(self.worker.pid)
         (before,) = self.zygote.ask_twin("held")[1:]
+        after, names, filled = self._ask_worker("held", before)
+        held = self._drawn()
         types, modules = self.zygote.ask_twin("draw")[1:]
-        objects = self._overlay(types, modules, pages.copied, regions)
-        after, types, owners = self._ask_worker("held", before)
-        grown = {it.name: it.bytes for it in self._overlay(types, owners, pages.fresh, regions).modules}
-        containers = {name: (before[name], entries, grown.get(name, 0)) for name, entries in after.items()}
+        addresses: set[int] = set()
+        objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
+        new = new_bytes(held, names, pages, addresses)
+        containers = {name: (before[name], entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in after.items()}
         return Trace(private, self.requests, self._warm, charged, objects, containers)
 
     def end(self) -> int | None:
@@ -82,16 +84,15 @@ class TracedRound(Round):
         assert isinstance(answer, tuple)
         return answer[1:]
 
-    def _overlay(self, types: list[str], modules: list[str], pages: "array[int]", regions: Regions) -> Overlay:
-        """Lay the map that has just been drawn over `pages`, and empty its file for the next."""
-        size = os.fstat(self._maps).st_size
-        if not size:
-            return overlay(array("Q"), types, modules, pages, regions)
-        with mmap.mmap(self._maps, size) as drawn, memoryview(drawn).cast("Q") as records:
-            found = overlay(records, types, modules, pages, regions)
+    def _drawn(self) -> "array[int]":
+        """The map that has just been drawn; its file is empty for the next."""
+        records = array("Q")
+        with open(self._maps, "rb", closefd=False) as drawn:
+            drawn.seek(0)
+            records.fromfile(drawn, os.fstat(self._maps).st_size // records.itemsize)
         os.ftruncate(self._maps, 0)
         os.lseek(self._maps, 0, os.SEEK_SET)
-        return found
+        return records
 
 
 def empty_cost(zygote: Zygote, timeout: float) -> int:

@@ -30,7 +30,7 @@ def explain_failure(record: Record) -> str:
     lines += [f"note: {note}" for note in record.notes]
     lines += ["", table(record), ""]
     if record.explanation is not None:
-        lines += [why(record.explanation, record.known.modules if record.known else {}), ""]
+        lines += [why(record, record.explanation), ""]
     if record.verdict is Verdict.REGRESSED:
         lines.append("to accept the new figures: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)

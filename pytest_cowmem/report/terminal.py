@@ -123,7 +123,7 @@ def explanations(records: list[Record]) -> list[str]:
     lines = []
     for record in records:
         if record.explanation is not None and not record.failed:
-            lines += [f"-- {short(record.test)}", *why(record.explanation, record.known.modules if record.known else {}).splitlines(), ""]
+            lines += [f"-- {short(record.test)}", *why(record, record.explanation).splitlines(), ""]
     return lines
 
 

@@ -1,26 +1,33 @@
 """Where a test's private bytes went, in words for a terminal of 80 columns. Runs in the pytest process; a function of one record."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from tabulate import tabulate
 
-from pytest_cowmem.explain.explanation import NOWHERE, Advice, Explanation, Line
+from pytest_cowmem.explain.explanation import Advice, Collections, Explanation, Line
 from pytest_cowmem.explain.overlay import Resident
+from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.record import Record
 from pytest_cowmem.units import render, render_change
 
 _WIDTH = 79
 _MOST_LINES = 5
 _MOST_NAMES = 3
-_PLACE, _FUNCTION, _LIBRARY = 28, 16, 20  # with the bytes and two blanks between columns, _WIDTH
-_GREW = 64 * 1024  # bytes by which a module has grown for it to be named: the default tolerance of `private`
+_PLACE, _FUNCTION, _LIBRARY = 28, 18, 18  # with the bytes and two blanks between columns, _WIDTH
+_WORTH = 64 * 1024  # bytes from which a container, or a module's growth, is named: the default tolerance of `private`
 
 
-def why(found: Explanation, baseline: Mapping[str, int]) -> str:
-    """The causes, the top lines, the top modules and the advice; `baseline` is bytes by module, as it was accepted."""
-    parts = [causes(found), lines_table(found.lines[:_MOST_LINES]), "\n".join(sentences(found, baseline))]
-    parts += [bullet(advice) for advice in found.advice]
-    return "\n".join(part for part in parts if part)
+def why(record: Record, found: Explanation) -> str:
+    """Causes, kept containers, top lines, modules and advice; what the red metrics are about comes first."""
+    parts = [causes(found), *kept(found), lines_table(found, about_collections(record)), *modules(record, found)]
+    return "\n".join([*parts, *(bullet(advice) for advice in found.advice)])
+
+
+def about_collections(record: Record) -> bool:
+    """Whether collections are all that is wrong."""
+    red = {judgment.metric for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.REGRESSED)}
+    return bool(red) and all(metric.startswith("gc_") for metric in red)
 
 
 def causes(found: Explanation) -> str:
@@ -32,35 +39,50 @@ def causes(found: Explanation) -> str:
         said.append(
             f"({render(found.by_collections, 'bytes')} by collections, {render(found.by_writes, 'bytes')} by reference counts and writes)"
         )
-    said.append(f"- a traced round explains {found.share:.0%}, and {render(found.tracer, 'bytes')} is the tracer's own")
-    return textwrap.fill(" ".join(said), _WIDTH)
+    return _wrapped(
+        " ".join(said) + f". A traced round explains {found.share:.0%} of it; {render(found.tracer, 'bytes')} are the tracer's own."
+    )
 
 
-def lines_table(lines: Iterable[Line]) -> str:
-    """The lines with their bytes, and the library's line that took most of them."""
-    rows = []
-    for line in lines:
-        library = line.beside[0][0] if line.beside else ""
-        rows.append([render(line.bytes, "bytes"), _end(line.place, _PLACE), _end(line.function, _FUNCTION), _end(library, _LIBRARY)])
-    headers = ["private", "line", "function", "under it, mostly"]
+def kept(found: Explanation) -> Iterator[str]:
+    """The containers that grew, and where."""
+    for it in found.containers[:_MOST_NAMES]:
+        if it.bytes >= _WORTH:
+            at = f"{it.place} fills " if it.place else ""
+            yield _wrapped(f"kept: {at}{it.name}, {it.before:,} -> {it.after:,} entries, {render(it.bytes, 'bytes')}")
+
+
+def lines_table(found: Explanation, collections_first: bool) -> str:
+    """The lines and collections with their bytes, and the library's line that took most of them."""
+    both: list[Line | Collections] = [*found.lines, *found.collections]
+    ranked = sorted((it for it in both if it.bytes), key=lambda it: -it.bytes)
+    if collections_first:
+        ranked.sort(key=lambda it: isinstance(it, Line))
+    rows = [_row(it) for it in ranked[:_MOST_LINES]]
+    headers = ["private", "line", "function", "most of it under"]
     return tabulate(rows, headers=headers, colalign=("right", "left", "left", "left"), disable_numparse=True) if rows else ""
 
 
-def sentences(found: Explanation, baseline: Mapping[str, int]) -> Iterator[str]:
-    """Which collections, modules and objects, a sentence each."""
-    for it in found.collections[:1]:
-        if it.bytes >= _GREW:
-            yield _wrapped(f"collections: generation {it.generation} at {it.path}:{it.line}, {it.times} times, {render(it.bytes, 'bytes')}")
-    grown = sorted(
-        ((size - baseline.get(module, 0), module) for module, size in found.modules.items() if baseline and module != NOWHERE), reverse=True
-    )
-    if named := [f"{module} {render_change(size, 'bytes')}" for size, module in grown[:_MOST_NAMES] if size >= _GREW]:
-        yield _wrapped(f"modules that grew since the baseline: {', '.join(named)}")
+def _row(it: Line | Collections) -> list[str]:
+    if isinstance(it, Collections):
+        function, library = f"{it.times} collection{'s' * (it.times > 1)}", f"generation {it.generation}"
     else:
-        modules = sorted(found.modules.items(), key=lambda it: -it[1])[:_MOST_NAMES]
-        yield _wrapped("by module: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in modules))
+        function, library = it.function, it.beside[0][0].rpartition(" ")[0] if it.beside else ""
+    return [render(it.bytes, "bytes"), _end(it.place, _PLACE), _end(function, _FUNCTION), _end(library, _LIBRARY)]
+
+
+def modules(record: Record, found: Explanation) -> Iterator[str]:
+    """Which modules' lines it was, or by how much they grew since the baseline; what lies on the copied pages."""
+    before = record.known.modules if record.known else {}
+    changes = sorted(((size - before.get(module, 0), module) for module, size in found.modules.items()), reverse=True)
+    grown = [f"{module} {render_change(size, 'bytes')}" for size, module in changes[:_MOST_NAMES] if size >= _WORTH]
+    if before and grown:
+        yield _wrapped(f"modules, since the baseline: {', '.join(grown)}")
+    else:
+        largest = sorted(found.modules.items(), key=lambda it: -it[1])[:_MOST_NAMES]
+        yield _wrapped("modules: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in largest))
     if found.objects.modules:
-        yield _wrapped(f"on copied pages, held by: {_residents(found.objects.modules)}; types: {_residents(found.objects.types)}")
+        yield _wrapped(f"on copied pages: objects of {_residents(found.objects.modules)}; types {_residents(found.objects.types)}")
 
 
 def bullet(advice: Advice) -> str:
@@ -73,7 +95,7 @@ def _residents(residents: tuple[Resident, ...]) -> str:
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
 
 
 def _end(text: str, width: int) -> str:

@@ -119,14 +119,14 @@ class Atlas:
     def draw_modules(self, modules: "frozenset[str]") -> None:
         """Draw all that modules hold; last, and only to be left out, what the others than `modules` hold alone."""
         frontier: dict[int, list[Any]] = {}
+        omitted: dict[int, list[Any]] = {}
         loaded = [(name, value) for name, value in dict.items(sys.modules) if type(name) is str]
+        self.draw([value for name, value in loaded if name not in modules], OMITTED, omitted)  # their package refers to them
         for name, value in loaded:
             if name in modules:
                 self.draw([value], self.owner(name), frontier)
         self.draw([sys.modules], self.owner("sys"), {})
         self.walk(frontier)
-        omitted: dict[int, list[Any]] = {}
-        self.draw([value for name, value in loaded if name not in modules], OMITTED, omitted)
         self.walk(omitted)
 
     def walk(self, frontier: "dict[int, list[Any]]") -> None:

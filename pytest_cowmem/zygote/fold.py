@@ -39,6 +39,10 @@ class Folder:
             known = self._known[path] = self._is_app(path)
         return known
 
+    def app_code(self) -> "list[CodeType]":
+        """The app's among the known code objects."""
+        return [code for code in self._codes.values() if self.is_app(code.co_filename)]
+
     def _is_app(self, path: str) -> bool:
         if path.startswith((_HERE, _STDLIB)):
             return False

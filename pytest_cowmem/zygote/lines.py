@@ -130,6 +130,8 @@ def hush() -> None:
     """Listen no more."""
     _tracer.rest()
     _events.stop()
+    if _tracer.on_collection in gc.callbacks:
+        gc.callbacks.remove(_tracer.on_collection)
 
 
 def disarm() -> "dict[str, Any]":
@@ -143,10 +145,8 @@ def disarm() -> "dict[str, Any]":
     tracer       the tracer's own faults, as far as it saw them
     total        all minor faults of the process; what is in none of the others came from threads that nobody could listen to
     """
-    _tracer.rest()
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
-    _events.stop()
-    gc.callbacks.remove(_tracer.on_collection)
+    hush()
     lines: dict[fold.Row, tuple[int, int]] = {}
     collections: dict[tuple[int, fold.Row], tuple[int, int]] = {}
     for key, pages, late in _tracer.log.rows():
@@ -166,6 +166,11 @@ def disarm() -> "dict[str, Any]":
         "tracer": sum(thread.own for thread in _tracer.threads),
         "total": total,
     }
+
+
+def app_code() -> "list[CodeType]":
+    """The code objects of the app that are loaded."""
+    return _tracer.folder.app_code()
 
 
 def _modules(paths: "set[str]") -> "dict[str, str]":

@@ -35,7 +35,7 @@ def answer_in_worker(kind: str, *rest: Any) -> Message:
     elif kind == "charged":
         return (kind, lines.disarm())
     elif kind == "held":
-        return (kind, *held.draw_grown(_fd, *rest))
+        return (kind, *held.draw_grown(_fd, rest[0], lines.app_code()))
     return (kind,)
 
 
