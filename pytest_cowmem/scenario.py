@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -61,13 +61,11 @@ class Scenario:
         samples: list[Sample] = []
         least = self.budget.rounds or self.settings.rounds
         while True:
-            try:
-                with self._round() as current:
-                    body()
-                    samples.append(current.finish())
-            except TraceFirst:
+            with suppress(TraceFirst), self._round() as current:
+                body()
+                samples.append(current.finish())
+            if not samples:
                 self._trace_first(body)
-                continue
             if len(samples) < least:
                 continue
             measurement = Measurement.of(samples)

@@ -69,7 +69,7 @@ class LateImport:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a module or class that grew in the worker: entries before and after, bytes of what is new in it.
+    """A container of a module or class that keeps something new in the worker: entries before and after, bytes of what is new.
 
     `path:line` is where the app fills it, "" and 0 where that was not found.
     """
@@ -201,5 +201,6 @@ def _containers(trace: Trace, rootdir: Path) -> tuple[Container, ...]:
     found = [
         Container(name, before, after, size, shown(path, rootdir), line)
         for name, (before, after, size, path, line) in trace.containers.items()
+        if size
     ]
     return tuple(sorted(found, key=lambda it: (-it.bytes, it.name)))

@@ -1,0 +1,127 @@
+"""Each rule of advice: what it says of the case it is for, and that it is silent otherwise."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from pytest_cowmem.explain.advice import RULES, Case, advise
+from pytest_cowmem.explain.explanation import Collections, Container, Explanation, LateImport, Line
+from pytest_cowmem.explain.overlay import Overlay, Resident
+
+MIB = 2**20
+NOTHING_ON_PAGES = Overlay(0, (), (), (), {})
+OBJECTS = Overlay(700, (Resident("shop.wsgi", 2 * MIB, 600, 50_000),), (Resident("dict", MIB, 600, 20_000),), (), {})
+
+
+def line(number, size, late=0):
+    return Line("shop/views.py", number, "view", "shop.views", size, late, ())
+
+
+QUIET = Case(
+    why=Explanation(
+        private=2 * MIB,
+        copied=MIB,
+        fresh=MIB,
+        by_collections=0,
+        explained=2 * MIB,
+        tracer=30_000,
+        lines=(line(7, MIB), line(8, MIB // 2)),
+        collections=(),
+        imports=(),
+        containers=(),
+        modules={},
+        objects=NOTHING_ON_PAGES,
+    ),
+    values={"first": MIB // 4, "gc_collections": 0, "gc_copied": 0, "growth": 0},
+    requests=100,
+    policy="default",
+    facts={"gc_enabled": True, "threads": []},
+    collects=True,
+    warm=True,
+)
+
+
+def case(values=None, why=None, **changes):
+    return replace(QUIET, values={**QUIET.values, **(values or {})}, why=replace(QUIET.why, **(why or {})), **changes)
+
+
+COLLECTED = case({"gc_collections": 9, "gc_copied": 3 * MIB})
+LATE = case(why={"imports": tuple(LateImport(name, "asyncio", "shop/views.py", 9, MIB) for name in ("asyncio", "ssl", "socket"))})
+FIRST = case({"first": 3 * MIB // 2})
+READ = case(why={"lines": (line(7, 3 * MIB),), "objects": OBJECTS, "fresh": MIB // 2})
+KEPT = case(why={"containers": (Container("shop.views.CACHE", 1, 2_000, 3 * MIB, "shop/views.py", 12),)})
+LEAKED = case({"growth": 10_000}, why={"lines": (line(7, 0), line(8, MIB, late=MIB - 10_000))})
+LEAKED_TO = case({"growth": 10_000}, why={"containers": (Container("shop.views.SEEN", 0, 100, MIB, "shop/views.py", 12),)})
+ENABLED = case(facts={"gc_enabled": False, "threads": []}, why={"collections": (Collections("shop/views.py", 9, 2, 1, MIB),)})
+THREADS = case(facts={"gc_enabled": True, "threads": ["poller"]})
+
+SAID = [
+    (COLLECTED, "freeze", 3 * MIB, 'call gc.freeze() before forking (gc="freeze" tries it): collections (9) wrote to 3.00 MiB'),
+    (LATE, "preload", 3 * MIB, "import asyncio before forking: shop/views.py:9 does so in every worker, 3.00 MiB"),
+    (FIRST, "warm up", 3 * MIB // 2, "handle one request before forking"),
+    (
+        READ,
+        "read less",
+        5 * MIB // 2,
+        "shop/views.py:7 reads or writes shared objects on 2.50 MiB of pages or more: 50,000 objects of shop.wsgi",
+    ),
+    (
+        KEPT,
+        "share cache",
+        3 * MIB,
+        "shop.views.CACHE grows from 1 to 2,000 entries in every worker at shop/views.py:12, and keeps 3.00 MiB",
+    ),
+    (LEAKED, "leak", 1_000_000, "each request leaves 9.77 KiB behind, 104% of it new at shop/views.py:8"),
+    (LEAKED_TO, "leak", 1_000_000, "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, filled at shop/views.py:12"),
+    (ENABLED, "collector", 0, "something turned the garbage collector on in the worker, and the app forks with it off (most was copied at"),
+    (THREADS, "threads", None, "threads are alive in the master at the fork and missing in its workers (poller)"),
+]
+
+
+@pytest.mark.parametrize(("found", "rule", "gain", "text"), SAID)
+def test_a_rule_says_what_to_do_and_what_it_cost(found, rule, gain, text):
+    (advice,) = [advice for advice in advise(found) if advice.rule == rule]
+    assert (advice.gain, advice.text[: len(text)]) == (gain, text)
+
+
+def test_every_rule_is_tried_and_a_quiet_case_gets_no_advice():
+    assert len({rule for _, rule, _, _ in SAID}) == len(RULES)
+    assert advise(QUIET) == ()
+
+
+SILENT = [
+    replace(COLLECTED, policy="freeze"),
+    case({"gc_copied": 100_000}),
+    case(why={"imports": (LateImport("zlib", "zlib", "shop/views.py", 9, 4096),)}),
+    replace(FIRST, requests=1),
+    case(why={"lines": (line(7, MIB),), "objects": OBJECTS}),
+    case(
+        why={
+            "lines": (line(7, 3 * MIB),),
+            "objects": OBJECTS,
+            "imports": (LateImport("ssl", "ssl", "shop/views.py", 7, 100_000),),
+            "fresh": 3 * MIB,
+        }
+    ),
+    case(why={"containers": (Container("shop.views.CACHE", 1, 2, 100_000, "shop/views.py", 12),)}),
+    case({"growth": 60}, why={"fresh": 10 * MIB}),
+    replace(LEAKED, why=replace(LEAKED.why, fresh=400_000)),
+    replace(LEAKED, warm=False),
+    case(facts={"gc_enabled": False, "threads": []}, collects=False),
+]
+
+
+@pytest.mark.parametrize("found", SILENT)
+def test_a_rule_is_silent_where_it_does_not_apply(found):
+    assert advise(found) == ()
+
+
+def test_what_is_read_anew_in_each_worker_is_no_reason_to_warm_up():
+    found = case({"first": 2 * MIB}, why={"lines": (line(7, 2 * MIB - 4096),), "objects": OBJECTS, "fresh": 4096})
+    assert Counter(advice.rule for advice in advise(found)) == {"read less": 1}
+
+
+def test_a_late_import_is_not_taken_for_reading():
+    found = replace(LATE, why=replace(LATE.why, lines=(line(9, 3 * MIB + 4096),), fresh=4096, objects=OBJECTS))
+    assert [advice.rule for advice in advise(found)] == ["preload"]
