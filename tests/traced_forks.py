@@ -3,6 +3,7 @@
 python traced_forks.py CONTROL_FD MODULE
 """
 
+import gc
 import importlib
 import os
 import socket
@@ -91,7 +92,7 @@ def traced(function: Function) -> "tuple[int, Any]":
         live(sock, function, lines.begin, lines.disarm)
 
     def between() -> None:
-        lines.prepare([str(HERE)])
+        lines.prepare([str(HERE)], gc.get_count()[0])
         wire.send(far, run_fork(worker))
 
     with near, far:

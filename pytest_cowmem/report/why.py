@@ -20,14 +20,13 @@ _WORTH = 64 * 1024  # bytes from which a container, or a module's growth, is nam
 
 def why(record: Record, found: Explanation) -> str:
     """Causes, kept containers, top lines, modules and advice; what the red metrics are about comes first."""
-    parts = [causes(found), *kept(found), lines_table(found, about_collections(record)), *modules(record, found)]
+    parts = [causes(found), *kept(found), lines_table(found, red_metrics(record)), *modules(record, found)]
     return "\n".join([*parts, *(bullet(advice) for advice in found.advice)])
 
 
-def about_collections(record: Record) -> bool:
-    """Whether collections are all that is wrong."""
-    red = {judgment.metric for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.REGRESSED)}
-    return bool(red) and all(metric.startswith("gc_") for metric in red)
+def red_metrics(record: Record) -> set[str]:
+    """The metrics that are too high."""
+    return {judgment.metric for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.REGRESSED)}
 
 
 def causes(found: Explanation) -> str:
@@ -52,12 +51,15 @@ def kept(found: Explanation) -> Iterator[str]:
             yield _wrapped(f"kept: {at}{it.name}, {it.before:,} -> {it.after:,} entries, {render(it.bytes, 'bytes')}")
 
 
-def lines_table(found: Explanation, collections_first: bool) -> str:
-    """The lines and collections with their bytes, and the library's line that took most of them."""
+def lines_table(found: Explanation, red: set[str]) -> str:
+    """The lines and collections with their bytes, and the library's line that took most of them.
+
+    Collections come first where they are all that is wrong, and of them those of a generation that is.
+    """
     both: list[Line | Collections] = [*found.lines, *found.collections]
     ranked = sorted((it for it in both if it.bytes), key=lambda it: -it.bytes)
-    if collections_first:
-        ranked.sort(key=lambda it: isinstance(it, Line))
+    if red and all(metric.startswith("gc_") for metric in red):
+        ranked.sort(key=lambda it: 2 if isinstance(it, Line) else f"gc_collections_{it.generation}" not in red)
     rows = [_row(it) for it in ranked[:_MOST_LINES]]
     headers = ["private", "line", "function", "most of it under"]
     return tabulate(rows, headers=headers, colalign=("right", "left", "left", "left"), disable_numparse=True) if rows else ""

@@ -65,24 +65,25 @@ class Monitoring:
 
 def _line_handler(tracer: Tracer, disable: object) -> Callable[[CodeType, int], object]:
     local, new_thread, frame_at, usage, who = tracer.local, tracer.thread, sys._getframe, _usage, _WHO
+    codes, left, lines = tracer.codes, tracer.left, tracer.lines
 
     def on_line(code: CodeType, line: int) -> object:
         try:
             thread: Thread = local.thread
         except AttributeError:
             thread = new_thread()
-        known = thread.codes.get(id(code)) or tracer.code(thread, code)
-        if not known.left:
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
             return disable
         if thread.deaf:
             return None
         now = usage(who).ru_minflt
         if now > thread.last:
-            tracer.charge(thread, frame_at(1), line_at(code, thread.at) if thread.code is code else known.line, now)
+            tracer.charge(thread, frame_at(1), line_at(code, thread.at) if thread.code is code else lines[number], now)
         else:
-            known.left -= 1
+            left[number] -= 1
         thread.code = code
-        thread.at = known.line = line
+        thread.at = lines[number] = line
         return None
 
     return on_line
@@ -90,14 +91,15 @@ def _line_handler(tracer: Tracer, disable: object) -> Callable[[CodeType, int], 
 
 def _entry_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
     local, new_thread, frame_at, usage, who = tracer.local, tracer.thread, sys._getframe, _usage, _WHO
+    codes, left = tracer.codes, tracer.left
 
     def on_entry(code: CodeType, offset: int, *_: Any) -> object:
         try:
             thread: Thread = local.thread
         except AttributeError:
             thread = new_thread()
-        known = thread.codes.get(id(code)) or tracer.code(thread, code)
-        if not known.left:
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
             return disable
         if thread.deaf:
             return None
@@ -107,7 +109,7 @@ def _entry_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
             caller = here.f_back or here
             tracer.charge(thread, caller, caller.f_lineno or 0, now)
         else:
-            known.left -= 1
+            left[number] -= 1
         thread.code = code
         thread.at = ~offset
         return None
@@ -117,14 +119,15 @@ def _entry_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
 
 def _exit_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
     local, new_thread, frame_at, usage, who = tracer.local, tracer.thread, sys._getframe, _usage, _WHO
+    codes, left = tracer.codes, tracer.left
 
     def on_exit(code: CodeType, *_: Any) -> object:
         try:
             thread: Thread = local.thread
         except AttributeError:
             thread = new_thread()
-        known = thread.codes.get(id(code)) or tracer.code(thread, code)
-        if not known.left:
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
             return disable
         if thread.deaf:
             return None
@@ -133,7 +136,7 @@ def _exit_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
             here = frame_at(1)
             tracer.charge(thread, here, here.f_lineno or 0, now)
         else:
-            known.left -= 1
+            left[number] -= 1
         try:
             caller = frame_at(2)
         except ValueError:  # a thread's first function
@@ -175,12 +178,12 @@ class Settrace:
 
 def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
     """A thread's own trace function, so that no event has to look its thread up."""
-    codes, usage, who = thread.codes, _usage, _WHO
+    codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
 
     def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
         code = frame.f_code
-        known = codes.get(id(code)) or tracer.code(thread, code)
-        if not known.left:
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
             return None
         if not thread.deaf:
             now = usage(who).ru_minflt
@@ -188,28 +191,28 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
                 caller = frame.f_back or frame
                 tracer.charge(thread, caller, caller.f_lineno or 0, now)
             else:
-                known.left -= 1
+                left[number] -= 1
             thread.code = code
             thread.at = code.co_firstlineno
         return within
 
     def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
         code = frame.f_code
-        known = codes.get(id(code)) or tracer.code(thread, code)
-        if not known.left:
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
             frame.f_trace = None
             return None
         if thread.deaf:
             return within
         now = usage(who).ru_minflt
         if now > thread.last:
-            before = (line_at(code, thread.at) if thread.code is code else known.line) if event == "line" else frame.f_lineno or 0
+            before = (line_at(code, thread.at) if thread.code is code else lines[number]) if event == "line" else frame.f_lineno or 0
             tracer.charge(thread, frame, before, now)
         else:
-            known.left -= 1
+            left[number] -= 1
         if event == "line":
             thread.code = code
-            thread.at = known.line = frame.f_lineno
+            thread.at = lines[number] = frame.f_lineno
         elif event == "return":
             caller = frame.f_back
             thread.code = caller and caller.f_code

@@ -17,19 +17,22 @@ _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _HERE = os.path.dirname(fold.__file__)
 _OLDEST = 2
 _OWN = frozenset({fold.importing.__code__.co_filename, (lambda: None).__code__.co_filename})  # what runs in a collection's callback
+_WORD = 8  # bytes
+_CODES, _CODES_LATER = 1 << 17, 1 << 12  # code objects at most, and those that may come after the fork
 _ROWS = 1 << 18
 _TOUCHED_ROWS = 1 << 13
 _PATIENCE = 64  # events of a library's code object without a fault, until it is no longer listened to
 
 
-class Code:
-    """One code object in one thread: the line it was last seen at, and the events left until it is left alone (never, below zero)."""
+def integers(count: int) -> "memoryview[int]":
+    """So many integers of 8 bytes, zero, on pages of their own."""
+    return memoryview(mmap.mmap(-1, count * _WORD, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("q")
 
-    __slots__ = ("left", "line")
 
-    def __init__(self, left: int, line: int) -> None:
-        self.left = left
-        self.line = line
+def touch(words: "memoryview[int]", count: int) -> None:
+    """Write to the pages of the first `count`, leaving all as it is."""
+    for word in range(0, min(count, len(words)), mmap.PAGESIZE // _WORD):
+        words[word] = words[word]
 
 
 class Log:
@@ -42,15 +45,14 @@ class Log:
     WORDS = 6
 
     def __init__(self) -> None:
-        self._words = memoryview(mmap.mmap(-1, _ROWS * self.WORDS * 8, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("q")
+        self._words = integers(_ROWS * self.WORDS)
         self._next = itertools.count()  # counting is atomic; threads share the log
         self._begun = 0
         self._marked = _ROWS
 
     def touch(self) -> None:
         """Write to the pages that a short log takes."""
-        for word in range(0, _TOUCHED_ROWS * self.WORDS, mmap.PAGESIZE // 8):
-            self._words[word] = 0
+        touch(self._words, _TOUCHED_ROWS * self.WORDS)
 
     def add(self, key: fold.Key, pages: int) -> None:
         """Note `pages` for `key`."""
@@ -86,7 +88,7 @@ class Thread:
     `code` and `at` say where it is: `at` is a line, or minus one minus an instruction's offset in bytes.
     """
 
-    __slots__ = ("at", "code", "codes", "collections", "collects", "deaf", "last", "own", "times")
+    __slots__ = ("at", "code", "collections", "collects", "deaf", "last", "own", "times")
 
     def __init__(self, last: int) -> None:
         self.last = last
@@ -94,7 +96,6 @@ class Thread:
         self.times = 0
         self.code: CodeType | None = None
         self.at = 0
-        self.codes: dict[int, Code] = {}
         self.deaf = self.collects = False
         self.collections: dict[tuple[int, fold.Key], list[int]] = {}
 
@@ -107,6 +108,9 @@ class Thread:
 class Tracer:
     """All threads of a traced worker. `attend` comes before anything is charged.
 
+    `codes` numbers code objects by their id(), from 1; by these numbers `left` has the events until a code object is left alone (never,
+    below zero), and `lines` the line it was last seen at. Both lie apart from the heap, as the log does.
+
     The app's own code is listened to throughout. A library's is left alone once it has run for a while without a fault: what it causes
     later is charged to the same line of the app, only without the library's line beside it.
     """
@@ -114,6 +118,8 @@ class Tracer:
     def __init__(self, roots: "list[str]") -> None:
         self.folder = fold.Folder(roots)
         self.log = Log()
+        self.codes: dict[int, int] = {}
+        self.left, self.lines = integers(_CODES), integers(_CODES)
         self.threads: list[Thread] = []
         self.local = _local()
         self._older: frozenset[int] = frozenset()
@@ -141,6 +147,12 @@ class Tracer:
             gc.set_threshold(first - self._delay, *others)
         self._delay = 0
 
+    def touch(self) -> None:
+        """Write to what is known of each code object and to the beginning of the log, so that a fork has those pages before it is ready."""
+        touch(self.left, len(self.codes) + _CODES_LATER)
+        touch(self.lines, len(self.codes) + _CODES_LATER)
+        self.log.touch()
+
     def rest(self) -> None:
         """Count no more in the calling thread."""
         self.thread().deaf = True
@@ -157,16 +169,18 @@ class Tracer:
 
     # A collection can come at any call made below, and settles the thread's accounts when it does: `times` tells.
 
-    def code(self, thread: Thread, code: CodeType) -> Code:
-        """Get to know a code object; what that costs is the tracer's own."""
+    def code(self, thread: Thread, code: CodeType) -> int:
+        """Get to know a code object, its number; what that costs is the tracer's own."""
         times, before = thread.times, _usage(_WHO).ru_minflt
         left = -1 if self.folder.is_app(code.co_filename) else 0 if code.co_filename in _OWN else _PATIENCE
-        known = thread.codes[self.folder.know(code)] = Code(left, code.co_firstlineno)
+        number = min(len(self.codes) + 1, _CODES - 1)
+        self.codes[self.folder.know(code)] = number
+        self.left[number], self.lines[number] = left, code.co_firstlineno
         cost = _usage(_WHO).ru_minflt - before
         if thread.times == times:
             thread.last += cost
             thread.own += cost
-        return known
+        return number
 
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
         """Charge what is new since the last event to `line` of `frame`; what charging itself costs is the tracer's own."""
@@ -175,9 +189,9 @@ class Tracer:
             return
         thread.last = now
         self.log.add(self.folder.key(frame, line), new)
-        known = thread.codes.get(id(frame.f_code)) if frame is not None else None
-        if known is not None and known.left > 0:
-            known.left = _PATIENCE
+        number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
+        if self.left[number] > 0:
+            self.left[number] = _PATIENCE
         after = _usage(_WHO).ru_minflt
         if thread.times == times:
             thread.last = after

@@ -33,15 +33,16 @@ _mappings: "list[tuple[int, int]]"
 _begun = 0
 
 
-def prepare(roots: "list[str]") -> None:
+def prepare(roots: "list[str]", counted: int) -> None:
     """Switch events on, with nobody listening yet. `roots` are the folders of the app's own code.
+
+    `counted` is what `gc.get_count()` gave for the youngest generation before anything of this was loaded.
 
     Collects nothing, so that the worker's first collection comes when it would have come.
     """
     global _events, _tracer, _mappings
     collects = gc.isenabled()
     gc.disable()
-    counted = gc.get_count()[0]
     populate.use_small_pages()
     _mappings = populate.file_mappings()
     _rehearse(Tracer(roots))
@@ -109,7 +110,7 @@ def _reachable_code() -> "list[CodeType]":
 def arm() -> int:
     """Start to listen; how many file mappings could not be populated."""
     refused = populate.populate(_mappings)
-    _tracer.log.touch()
+    _tracer.touch()
     begin()
     return refused
 

@@ -174,14 +174,14 @@ def be_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect:
 def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
     """The same with a worker that keeps account of its page faults; the twin answers about objects before it reaps."""
     fd, maps = receive_fds(control, 2)
-    loaded = frozenset(sys.modules)
+    counted, loaded = gc.get_count()[0], frozenset(sys.modules)
     from pytest_cowmem.zygote import tracing
 
     def be_worker(far: socket.socket) -> None:
         tracing.arm()
         worker.work(far, app, config["after_fork"], collect, table)
 
-    tracing.prepare(maps, [*config["path"], *tracing.app_folders(config["target"])])
+    tracing.prepare(maps, [*config["path"], *tracing.app_folders(config["target"])], counted)
     pid = fork_worker(control, fd, be_worker)
     try:
         while (kind := wire.receive_message(control)[0]) != "reap":

@@ -14,11 +14,11 @@ Message = tuple[Any, ...]
 _fd = -1
 
 
-def prepare(fd: int, roots: "list[str]") -> None:
-    """Make ready to trace, in the twin; `fd` is the file for maps, `roots` are the folders of the app's own code."""
+def prepare(fd: int, roots: "list[str]", counted: int) -> None:
+    """Make ready to trace, in the twin; `fd` is the file for maps, the others are as `lines.prepare` takes them."""
     global _fd
     _fd = fd
-    lines.prepare(roots)
+    lines.prepare(roots, counted)
 
 
 def arm() -> None:
