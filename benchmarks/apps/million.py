@@ -1,0 +1,8 @@
+"""A WSGI app that preloads a million objects, and reads every row when asked to."""
+
+ROWS = [{"id": 10**6 + number, "name": f"row {number}"} for number in range(245_000)]
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(sum(len(row["name"]) for row in ROWS)).encode()]
