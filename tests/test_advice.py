@@ -117,9 +117,11 @@ def test_a_rule_is_silent_where_it_does_not_apply(found):
     assert advise(found) == ()
 
 
-def test_what_is_read_anew_in_each_worker_is_no_reason_to_warm_up():
+def test_what_is_read_or_collected_anew_in_each_worker_is_no_reason_to_warm_up():
     found = case({"first": 2 * MIB}, why={"lines": (line(7, 2 * MIB - 4096),), "objects": OBJECTS, "fresh": 4096})
     assert Counter(advice.rule for advice in advise(found)) == {"read less": 1}
+    found = case({"first": 3 * MIB // 2, "gc_copied": MIB, "gc_collections": 1})
+    assert [advice.rule for advice in advise(found)] == ["freeze"]
 
 
 def test_a_late_import_is_not_taken_for_reading():

@@ -24,7 +24,7 @@ def test_a_red_test_says_why_and_a_green_one_does_not(project):
             "where * went: * fresh, * copied (* by *",
             "*private *line *function *most of it under*",
             "*MiB *apps/bare.py:* *genexpr*",
-            "modules: bare *",
+            "modules, by their lines: bare *",
             "on copied pages: objects of bare *",
             "[*] read less: *bare.py:* reads or writes shared objects on*",
         ]
@@ -54,7 +54,7 @@ def test_the_baseline_keeps_bytes_by_module_and_a_regression_says_which_grew(pro
     assert "bare" not in entry["modules"] or entry["modules"]["bare"] < 100_000
     result = project(body.format("read"), app="bare:busy")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["modules, since the baseline: bare +* MiB"])
+    result.stdout.fnmatch_lines(["modules, by their lines, since the baseline: bare +* MiB"])
 
 
 def test_a_baseline_without_modules_is_read(project, pytester):

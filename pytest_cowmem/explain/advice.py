@@ -56,8 +56,8 @@ def preload(case: Case) -> Iterator[Advice]:
 
 
 def warm_up(case: Case) -> Iterator[Advice]:
-    """The first request takes more than all others together, what is read anew in each worker left aside."""
-    again = sum(it.gain or 0 for it in read_less(case))
+    """The first request takes more than all others together, what reading and collecting copies in each worker anew left aside."""
+    again = sum(it.gain or 0 for it in read_less(case)) + case.values.get("gc_copied", 0)
     first, rest = case.values.get("first", 0) - again, case.why.private - case.values.get("first", 0)
     if case.requests > 1 and first >= _WORTH and first > rest:
         yield Advice(

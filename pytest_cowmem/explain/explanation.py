@@ -165,7 +165,7 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
     owners: dict[tuple[str | None, int, str], str] = {}
     for path, number, function, library, library_line, library_function, _, late, pages in rows:
         if path is None:
-            function = files.get(library, shown(library or NOWHERE, rootdir)).partition(".")[0]
+            function = _package(files.get(library, shown(library or NOWHERE, rootdir)))
         key = path, number, function
         sums[key][0] += pages * PAGE
         sums[key][1] += late * PAGE
@@ -185,6 +185,11 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
         for key, (size, late) in sums.items()
     ]
     return tuple(sorted(found, key=lambda line: (-line.bytes, line.path, line.line)))
+
+
+def _package(module: str) -> str:
+    """The topmost name of a module; of one that is part of the interpreter its file says `<frozen name>`."""
+    return module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]
 
 
 def _imports(rows: Iterable[Sequence[Any]], rootdir: Path) -> tuple[LateImport, ...]:

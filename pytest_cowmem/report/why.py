@@ -79,10 +79,10 @@ def modules(record: Record, found: Explanation) -> Iterator[str]:
     changes = sorted(((size - before.get(module, 0), module) for module, size in found.modules.items()), reverse=True)
     grown = [f"{module} {render_change(size, 'bytes')}" for size, module in changes[:_MOST_NAMES] if size >= _WORTH]
     if before and grown:
-        yield _wrapped(f"modules, since the baseline: {', '.join(grown)}")
+        yield _wrapped(f"modules, by their lines, since the baseline: {', '.join(grown)}")
     else:
         largest = sorted(found.modules.items(), key=lambda it: -it[1])[:_MOST_NAMES]
-        yield _wrapped("modules: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in largest))
+        yield _wrapped("modules, by their lines: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in largest))
     if found.objects.modules:
         yield _wrapped(f"on copied pages: objects of {_residents(found.objects.modules)}; types {_residents(found.objects.types)}")
 
