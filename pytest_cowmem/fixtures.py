@@ -1,7 +1,6 @@
 """The fixtures: cow_app, cow_zygote, cow_worker. Runs in the pytest process; what measures is imported only when it does."""
 
 import sys
-import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -43,9 +42,11 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
         problem = str(error)
     if problem is not None:  # out of the except block, and without frames: they would be this plugin's, and the text twice
         pytest.fail(problem, pytrace=False)
-    if zygote.facts["threads"]:
+    if zygote.facts["threads"] and not zygote.warned:
+        zygote.warned = True
         names = ", ".join(zygote.facts["threads"])
-        warnings.warn(f"threads are alive in the zygote of {app.target!r} and do not exist in its workers: {names}", stacklevel=1)
+        text = f"threads are alive in the zygote of {app.target!r} and do not exist in its workers: {names}"
+        request.node.warn(pytest.PytestWarning(text))
     return zygote
 
 

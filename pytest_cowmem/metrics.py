@@ -21,6 +21,10 @@ class Tolerance:
 # length, CPython 3.11 and 3.13, a Flask app) its standard deviation was 3 to 9 pages; this is 3.5 of the largest, for a difference of two.
 LAYOUT_NOISE = 128 * 1024
 
+# The share of fresh memory that another layout may move: whether a large block fits a hole decides if the heap has to grow. Over 28 layouts
+# of the example's reports (address randomisation on, CPython 3.11) the highest resident growth of some 19 MiB moved by up to 3.4 %.
+PACKING = 0.05
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -31,16 +35,19 @@ class Metric:
     meaning: str
     tolerance: Tolerance | None = None
 
-    def layout_noise(self, requests: int, returned: int) -> int:
+    def layout_noise(self, requests: int, fresh: int, returned: int) -> int:
         """What another layout may move it by, where it counts whole pages; growth by that much over all requests.
 
-        Of what the worker has `returned`, another layout may keep all: an allocator gives back a region once nothing lies in it.
+        Of what the worker has `returned`, another layout may keep all: an allocator gives back a region once nothing lies in it. What is
+        `fresh` may be packed otherwise.
         """
         if self.unit != "bytes":
             return 0
         if self.name == "growth":
             return LAYOUT_NOISE // max(requests, 1)
-        return LAYOUT_NOISE + (returned if self.name in ("private", "fresh", "uss") else 0)
+        if self.name not in ("private", "fresh", "uss"):
+            return LAYOUT_NOISE
+        return LAYOUT_NOISE + round(PACKING * fresh) + returned
 
     @property
     def least(self) -> bool:

@@ -6,7 +6,8 @@ import re
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 SHARED = [{"id": number, "name": f"item {number}", "tags": [number, number + 1]} for number in range(30_000)]
 LISTS = [[number] for number in range(150_000)]
@@ -51,6 +52,51 @@ def import_late() -> None:
 
 def compile_pattern() -> None:
     KEPT.append(re.compile(PATTERN))  # compile_pattern
+
+
+class Service:
+    def __init__(self) -> None:
+        self.history: list[bytes] = []
+
+
+SERVICE = Service()
+
+
+def make_counter() -> "Callable[[bytes], None]":
+    kept = set()
+
+    def count(value: bytes) -> None:
+        kept.add(value)  # keep_in_closure
+
+    return count
+
+
+COUNT = make_counter()
+
+
+def keep_in_attribute() -> None:
+    for number in range(3_000):
+        SERVICE.history.append(b"%d" % number * 200)  # keep_in_attribute
+
+
+def keep_in_closure() -> None:
+    for number in range(3_000):
+        COUNT(b"%d" % number * 200)
+
+
+def keep_in_default(kept: "list[bytes]" = []) -> None:  # noqa: B006
+    for number in range(3_000):
+        kept.append(b"%d" % number * 200)  # keep_in_default
+
+
+@cache  # keep_in_lru_cache
+def cached(number: int) -> bytes:
+    return b"%d" % number * 200
+
+
+def keep_in_lru_cache() -> None:
+    for number in range(3_000):
+        cached(number)
 
 
 def leak() -> None:

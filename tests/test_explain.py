@@ -70,8 +70,18 @@ def test_a_late_import_is_named_with_its_module(cause):
     assert why.modules["known_causes"] >= 0.9 * why.explained
 
 
-@pytest.mark.parametrize(("name", "container", "entries"), [("fill_cache", "CACHE", 20_000), ("leak", "LEAKED", 5_000)])
-def test_what_a_module_keeps_is_named_with_the_line_that_fills_it(cause, name, container, entries):
+KEPT = [
+    ("fill_cache", "CACHE", 20_000),
+    ("leak", "LEAKED", 5_000),
+    ("keep_in_attribute", "SERVICE.history", 3_000),
+    ("keep_in_closure", "make_counter.<locals>.count.kept", 3_000),
+    ("keep_in_default", "keep_in_default.kept", 3_000),
+    ("keep_in_lru_cache", "cached", 3_000),
+]
+
+
+@pytest.mark.parametrize(("name", "container", "entries"), KEPT)
+def test_what_the_app_keeps_is_named_with_the_line_that_fills_it(cause, name, container, entries):
     why = cause(name)
     kept = why.containers[0]
     assert (kept.name, kept.before, kept.after, kept.place) == (f"known_causes.{container}", 0, entries, marked(name))

@@ -1,5 +1,7 @@
 """Every verdict and its effect, from measurements made by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_cowmem.judge.baseline import Entry
@@ -128,6 +130,14 @@ def test_a_metric_that_cannot_be_had_is_missing():
     assert fails(judgments, verdict, strict=True, ratchet=False, update=None)
 
 
+def test_fresh_memory_may_be_packed_otherwise_in_another_layout():
+    old = replace(entry(private=20 * MIB, fresh=10 * MIB), layout="elsewhere")
+    slack = int(0.02 * 20 * MIB) + LAYOUT_NOISE + MIB // 2
+    assert verdict_of(measured(private=20 * MIB + slack), known=old)[0] is Verdict.OK
+    assert verdict_of(measured(private=20 * MIB + slack + 1), known=old)[0] is Verdict.REGRESSED
+    assert verdict_of(measured(private=20 * MIB + slack), known=replace(old, layout="here"))[0] is Verdict.REGRESSED
+
+
 @pytest.mark.parametrize(
     ("case", "options", "red"),
     [
@@ -160,7 +170,9 @@ def test_notes_name_what_differs_and_is_not_matched():
     found, old = entry(), Entry({}, {}, 3, "other", "freeze: on, 700 10 10, 7 frozen", "elsewhere")
     said = notes(found, old, {"aslr": "on", "kernel": "6.1"}, {"aslr": "off", "kernel": "6.1"})
     assert said[0] == "measured with aslr on; the baseline with aslr off"
-    assert [word in " ".join(said) for word in ("source has changed", "gc policy", "128 KiB more tolerated", "kernel")] == [
+    assert [
+        word in " ".join(said) for word in ("source has changed", "gc policy", "128 KiB and 5% of what was fresh more tolerated", "kernel")
+    ] == [
         True,
         True,
         True,

@@ -5,11 +5,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_cowmem.explain.explanation import Advice, Explanation
+from pytest_cowmem.explain.explanation import Advice, Container, Explanation
 from pytest_cowmem.units import render
 
 _WORTH = 128 * 1024  # bytes a rule is worth mentioning for: twice the default tolerance of `private`
+_GROWTH = 64  # bytes a request: the default tolerance of `growth`
 _NAMES = 3
+_COUNTED_TWICE = 1.1  # a share of `private` that cannot be all of it
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def preload(case: Case) -> Iterator[Advice]:
         sums[it.by, it.path, it.line] += it.bytes
     for (module, path, line), size in sorted(sums.items(), key=lambda it: -it[1])[:_NAMES]:
         if size >= _WORTH:
-            yield Advice("preload", f"import {module} before forking: {path}:{line} does so in every worker, {render(size, 'bytes')}", size)
+            at = f" at {path}:{line}" if path else ""
+            yield Advice("preload", f"import {module} before forking: every worker does so{at}, {render(size, 'bytes')}", size)
 
 
 def warm_up(case: Case) -> Iterator[Advice]:
@@ -69,11 +72,16 @@ def warm_up(case: Case) -> Iterator[Advice]:
 
 
 def read_less(case: Case) -> Iterator[Advice]:
-    """One line's bytes exceed all that is fresh, and all it imports: what is beyond can only be copies of shared pages."""
-    modules, types = case.why.objects.modules, case.why.objects.types
+    """One line's bytes exceed all that is fresh or was given back, and all it imports: what is beyond can only be copies of shared pages.
+
+    Silent where memory came and went so often that faults say nothing of what is private at the end.
+    """
+    modules, types, writes = case.why.objects.modules, case.why.objects.types, case.why.by_writes
+    if writes is None or case.why.fresh is None or case.why.share > _COUNTED_TWICE:
+        return
     for line in case.why.lines[:1]:
         imported = sum(it.bytes for it in case.why.imports if (it.path, it.line) == (line.path, line.line))
-        copied = line.bytes - imported - (line.bytes if case.why.fresh is None else case.why.fresh)
+        copied = min(line.bytes - imported - case.why.fresh - case.values.get("returned", 0), writes)
         if line.path and copied >= _WORTH and modules and types:
             yield Advice(
                 "read less",
@@ -87,7 +95,7 @@ def read_less(case: Case) -> Iterator[Advice]:
 def share_cache(case: Case) -> Iterator[Advice]:
     """A container of a module grows in every worker."""
     for it in case.why.containers[:_NAMES]:
-        if it.bytes >= _WORTH:
+        if it.bytes >= _WORTH and it != leaked_to(case):
             at = f" at {it.place}" if it.place else ""
             yield Advice(
                 "share cache",
@@ -99,13 +107,29 @@ def share_cache(case: Case) -> Iterator[Advice]:
 
 def leak(case: Case) -> Iterator[Advice]:
     """Every request at steady state leaves new memory behind; copies of shared pages come to an end."""
-    growth = case.values.get("growth", 0)
-    total = growth * case.requests
-    if growth > 64 and case.warm and (case.why.fresh or 0) > total / 2:  # 64 bytes: the default tolerance of `growth`
-        kept = next((f"kept in {it.name}, filled at {it.place}" for it in case.why.containers if it.bytes > total / 2 and it.place), "")
+    if leaks(case):
+        growth, total, kept = case.values["growth"], case.values["growth"] * case.requests, leaked_to(case)
         line = max(case.why.lines, key=lambda line: line.late)
-        new = f"{line.late / total:.0%} of it new at {line.place}" if line.path and line.late > total / 2 else "at no single line"
-        yield Advice("leak", f"each request leaves {render(growth, 'bytes')} behind, {kept or new}", total)
+        if kept is not None:
+            what = f"kept in {kept.name}, {kept.before:,} -> {kept.after:,} entries" + (f", filled at {kept.place}" if kept.place else "")
+        elif line.path and line.late > total / 2:
+            what = f"most of it new at {line.place}"
+        else:
+            what = "where it is kept was not found"
+        garbage = "" if case.collects else "; the collector is off, so it can be cyclic garbage"
+        yield Advice("leak", f"each request leaves {render(growth, 'bytes')} behind, {what}{garbage}", total)
+
+
+def leaks(case: Case) -> bool:
+    """Whether memory grows at steady state by more than the default tolerance of `growth`, and most of that is fresh."""
+    growth = case.values.get("growth", 0)
+    return growth > _GROWTH and case.warm and (case.why.fresh or 0) > growth * case.requests / 2
+
+
+def leaked_to(case: Case) -> Container | None:
+    """The container that keeps most of what requests leave behind."""
+    total = case.values.get("growth", 0) * case.requests
+    return next((it for it in case.why.containers if it.bytes > total / 2), None) if leaks(case) else None
 
 
 def collector(case: Case) -> Iterator[Advice]:

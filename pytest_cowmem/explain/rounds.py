@@ -64,13 +64,13 @@ class TracedRound(Round):
         (charged,) = self._ask_worker("charged")
         regions = Regions(self.worker.pid)
         (before,) = self.zygote.ask_twin("held")[1:]
-        after, names, filled = self._ask_worker("held", before)
+        grown, names, filled = self._ask_worker("held", before)
         held = self._drawn()
         types, modules = self.zygote.ask_twin("draw")[1:]
         addresses: set[int] = set()
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)
-        containers = {name: (before[name], entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in after.items()}
+        containers = {name: (*entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in grown.items()}
         return Trace(private, self.requests, self._warm, charged, objects, containers)
 
     def end(self) -> int | None:

@@ -7,7 +7,7 @@ from enum import Enum
 from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.measure.sample import Measurement
-from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS, Metric, Tolerance
+from pytest_cowmem.metrics import LAYOUT_NOISE, METRICS, PACKING, Metric, Tolerance
 from pytest_cowmem.units import render
 
 
@@ -71,7 +71,7 @@ def _judge_one(
     measured, baseline, spread = measurement.values.get(metric.name), known.get(metric.name), measurement.spread.get(metric.name, 0)
     allowed = tolerance.allows(measured or 0 if baseline is None else baseline) if tolerance else 0
     more, less = (
-        allowed + (metric.layout_noise(measurement.requests, values.get("returned", 0)) if moved else 0)
+        allowed + (metric.layout_noise(measurement.requests, values.get("fresh", 0), values.get("returned", 0)) if moved else 0)
         for values in (known, measurement.values)  # the side that is lower has given back what the other may have kept
     )
     verdict = Verdict.OK
@@ -131,7 +131,9 @@ def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], 
         if environment[name] != recorded[name]
     ]
     if entry is not None and entry.layout != found.layout:
-        said.append(f"another memory layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} more tolerated")
+        said.append(
+            f"another memory layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} and {PACKING:.0%} of what was fresh more tolerated"
+        )
         if returned := entry.metrics.get("returned", 0):
             said.append(f"and {render(returned, 'bytes')} that was given back then, which another layout may keep")
     if entry is not None and entry.source != found.source:

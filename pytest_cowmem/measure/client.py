@@ -27,11 +27,12 @@ class CowWorker(httpx2.Client):
         super().__init__(transport=WorkerTransport(self.current_round), base_url="http://localhost", trust_env=False, timeout=None)
 
     def explain(self) -> "Explanation":
-        """Where the private bytes went of what the test did until here, as data. It comes last in a test, once, and is the same each round.
+        """Where the private bytes went of what the test did until here, as data. It comes last in a test, and is the same each round.
 
         The test's body is run twice more for it, up to here: to measure, and traced. CannotMeasure for a request that comes after.
         """
-        self.current_round()
+        if not self._explained:
+            self.current_round()
         found = self.explainer()
         self._explained = True
         return found

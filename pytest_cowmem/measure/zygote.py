@@ -74,7 +74,8 @@ class Zygote:
     """A running zygote with its app preloaded.
 
     `facts` is what it said of itself (zygote/master.py), `size` its resident bytes; `scale` turns this machine's GC times into the
-    reference machine's. `tracing_cost` is bytes, once a traced round was asked for (explain/rounds.py).
+    reference machine's. `tracing_cost` is bytes, once a traced round was asked for (explain/rounds.py). `warned` says whether a test
+    was told of threads.
     """
 
     def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
@@ -111,6 +112,7 @@ class Zygote:
         self.layout = f"{self.facts['layout'] % 2**64:016x}"
         self.modules = frozenset(self.facts["modules"])
         self.tracing_cost: int | None = None
+        self.warned = False
 
     @property
     def pid(self) -> int:

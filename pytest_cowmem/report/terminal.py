@@ -35,7 +35,7 @@ def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
         for line, record in zip(lines[2:], state.records, strict=True):
             reporter.write_line(line, **{_COLOURS.get(record.verdict, "red") if not record.failed else "red": True})
         reporter.write_line("")
-    for line in explanations(state.records):
+    for line in explanations(state.records) if state.settings.explain else ():
         reporter.write_line(line)
     for line in proofs(state.records):
         reporter.write_line(line)

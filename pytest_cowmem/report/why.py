@@ -14,7 +14,7 @@ from pytest_cowmem.units import render, render_change
 _WIDTH = 79
 _MOST_LINES = 5
 _MOST_NAMES = 3
-_PLACE, _FUNCTION, _LIBRARY = 28, 18, 18  # with the bytes and two blanks between columns, _WIDTH
+_BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2  # characters; the library's line gets the rest
 _WORTH = 64 * 1024  # bytes from which a container, or a module's growth, is named: the default tolerance of `private`
 
 
@@ -38,8 +38,9 @@ def causes(found: Explanation) -> str:
         said.append(
             f"({render(found.by_collections, 'bytes')} by collections, {render(found.by_writes, 'bytes')} by reference counts and writes)"
         )
+    again = ", since memory that was given back counts again" if found.share > 1.1 else ""
     return _wrapped(
-        " ".join(said) + f". A traced round explains {found.share:.0%} of it; {render(found.tracer, 'bytes')} are the tracer's own."
+        " ".join(said) + f". A traced round explains {found.share:.0%} of it{again}; {render(found.tracer, 'bytes')} are the tracer's own."
     )
 
 
@@ -61,6 +62,8 @@ def lines_table(found: Explanation, red: set[str]) -> str:
     if red and all(metric.startswith("gc_") for metric in red):
         ranked.sort(key=lambda it: 2 if isinstance(it, Line) else f"gc_collections_{it.generation}" not in red)
     rows = [_row(it) for it in ranked[:_MOST_LINES]]
+    room = _WIDTH - _BYTES - 3 * _BETWEEN - sum(max((len(row[column]) for row in rows), default=0) for column in (1, 2))
+    rows = [[*row, _end(library, room)] for *row, library in rows]
     headers = ["private", "line", "function", "most of it under"]
     return tabulate(rows, headers=headers, colalign=("right", "left", "left", "left"), disable_numparse=True) if rows else ""
 
@@ -70,7 +73,7 @@ def _row(it: Line | Collections) -> list[str]:
         function, library = f"{it.times} collection{'s' * (it.times > 1)}", f"generation {it.generation}"
     else:
         function, library = it.function, it.beside[0][0].rpartition(" ")[0] if it.beside else ""
-    return [render(it.bytes, "bytes"), _end(it.place, _PLACE), _end(function, _FUNCTION), _end(library, _LIBRARY)]
+    return [render(it.bytes, "bytes"), _end(it.place, _PLACE), _end(function.replace("<locals>.", ""), _FUNCTION), library]
 
 
 def modules(record: Record, found: Explanation) -> Iterator[str]:
