@@ -131,9 +131,7 @@ def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], 
         if environment[name] != recorded[name]
     ]
     if entry is not None and entry.layout != found.layout:
-        said.append(
-            f"another memory layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} and {PACKING:.0%} of what was fresh more tolerated"
-        )
+        said.append(f"another layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} + {PACKING:.0%} fresh tolerated")
         if returned := entry.metrics.get("returned", 0):
             said.append(f"and {render(returned, 'bytes')} that was given back then, which another layout may keep")
     if entry is not None and entry.source != found.source:
