@@ -64,7 +64,7 @@ SAID = [
         READ,
         "read less",
         5 * MIB // 2,
-        "shop/views.py:7 reads or writes shared objects on 2.50 MiB of pages or more: 50,000 objects of shop.wsgi",
+        "shop/views.py:7 reads or writes shared objects on about 2.50 MiB of pages: 50,000 objects of shop.wsgi",
     ),
     (
         KEPT,

@@ -79,13 +79,13 @@ def read_less(case: Case) -> Iterator[Advice]:
     modules, types, writes = case.why.objects.modules, case.why.objects.types, case.why.by_writes
     if writes is None or case.why.fresh is None or case.why.share > _COUNTED_TWICE:
         return
-    for line in case.why.lines[:1]:
+    for line in [line for line in case.why.lines if line.path][:1]:
         imported = sum(it.bytes for it in case.why.imports if (it.path, it.line) == (line.path, line.line))
         copied = min(line.bytes - imported - case.why.fresh - case.values.get("returned", 0), writes)
-        if line.path and copied >= _WORTH and modules and types:
+        if copied >= _WORTH and modules and types:
             yield Advice(
                 "read less",
-                f"{line.place} reads or writes shared objects on {render(copied, 'bytes')} of pages or more: {modules[0].objects:,} "
+                f"{line.place} reads or writes shared objects on about {render(copied, 'bytes')} of pages: {modules[0].objects:,} "
                 f"objects of {modules[0].name} lie on the copied pages, and {types[0].objects:,} of type {types[0].name}; touch fewer, "
                 "or keep what it needs in one array",
                 copied,
