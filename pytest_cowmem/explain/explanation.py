@@ -69,7 +69,7 @@ class LateImport:
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a module or class that keeps something new in the worker: entries before and after, bytes of what is new.
+    """A container that keeps something new in the worker: entries before and after, bytes of what is new.
 
     `path:line` is where the app fills it, "" and 0 where that was not found.
     """

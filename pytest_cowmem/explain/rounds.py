@@ -21,10 +21,8 @@ class Trace:
 
     `charged` is as zygote/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
     `containers` maps names to (entries at the fork, entries at the end, bytes of what is new in them, file, line that fills them).
-    `private` is in bytes.
     """
 
-    private: int
     requests: int
     warm: int | None
     charged: Mapping[str, Any]
@@ -59,7 +57,7 @@ class TracedRound(Round):
     def trace(self) -> Trace:
         """Ask worker and twin for all they can tell, the worker blocked after its last request."""
         self.begin("telling where its pages went")
-        private = self.private()
+        self._wait(self.worker.pid)
         pages = private_pages(self.worker.pid, self.twin).since(self._private_at_ready)
         (charged,) = self._ask_worker("charged")
         regions = Regions(self.worker.pid)
@@ -71,7 +69,7 @@ class TracedRound(Round):
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)
         containers = {name: (*entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in grown.items()}
-        return Trace(private, self.requests, self._warm, charged, objects, containers)
+        return Trace(self.requests, self._warm, charged, objects, containers)
 
     def end(self) -> int | None:
         if self.alive:

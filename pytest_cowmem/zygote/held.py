@@ -1,4 +1,4 @@
-"""What modules and their classes hold in containers: caches, registries, leaks. Runs in a traced worker and in its twin.
+"""What modules, classes, instances and functions hold in containers: caches, registries, leaks. Runs in a traced worker and in its twin.
 
 As in the atlas, no foreign code runs. A container is named by where it hangs: on a module (`shop.views.CACHE`), on one of its classes or
 instances (`shop.views.cart.lines`), or as a variable of a function's closure or defaults. One deeper than that is not found.
