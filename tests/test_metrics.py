@@ -99,7 +99,9 @@ def test_growth_finds_a_leak(busy, measure, leak):
 
 
 def test_growth_is_none_where_nothing_leaks(busy, measure):
-    assert measure(busy, lambda client: client.burst("GET", "/read", times=200)).values["growth"] == 0
+    """A page or two may be touched late, as here by the interpreter's specializer; that is not what the gate would call growth."""
+    growth = measure(busy, lambda client: client.burst("GET", "/read", times=1000)).values["growth"]
+    assert 0 <= growth <= METRICS["growth"].tolerance.absolute / 4
 
 
 def test_first_is_the_first_requests_part(busy, measure):

@@ -1,5 +1,6 @@
 """What one round measured, and the summary over rounds. Runs in the pytest process; no I/O."""
 
+import itertools
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -43,14 +44,22 @@ class Measurement:
 
 
 def growth_per_request(points: Sequence[tuple[int, int]]) -> int | None:
-    """Bytes a request at steady state, from (requests, private bytes) points: the median of all pairwise slopes (Theil-Sen).
+    """Bytes a request at steady state, from (requests, private bytes) points; the first third of the requests is warm-up.
 
-    The first third of the requests is warm-up. None from too few requests to tell.
+    The least of three slopes, over all of the rest and over each half of it; 0 where they disagree in sign. A leak rises all the way, while
+    a collection or a page touched late is a single step, and warming up slows down. None from too few requests to tell.
     """
     if not points or points[-1][0] < _LEAST_REQUESTS:
         return None
     steady = [point for point in points if point[0] * 3 >= points[-1][0]]
     if len(steady) < _LEAST_POINTS:
         return None
-    slopes = [(later[1] - earlier[1]) / (later[0] - earlier[0]) for i, earlier in enumerate(steady) for later in steady[i + 1 :]]
-    return round(statistics.median(slopes))
+    middle = len(steady) // 2
+    slopes = [_slope(part) for part in (steady, steady[: middle + 1], steady[middle:])]
+    least = min(slopes, key=abs)
+    return round(least) if all(slope * least > 0 for slope in slopes) else 0
+
+
+def _slope(points: Sequence[tuple[int, int]]) -> float:
+    """The median of all pairwise slopes (Theil-Sen)."""
+    return statistics.median((later[1] - earlier[1]) / (later[0] - earlier[0]) for earlier, later in itertools.combinations(points, 2))
