@@ -104,7 +104,8 @@ class Scenario:
                     body()
                     self.explanation = self._explanation(current.trace())
             except (Exception, pytest.fail.Exception, pytest.skip.Exception) as error:
-                return replace(record, notes=(*record.notes, f"why is not known, since a traced round failed: {error}"))
+                said = str(error).partition("\n")[0]
+                return replace(record, notes=(*record.notes, f"why is not known, since a traced round failed: {said}"))
         return replace(record, explanation=self.explanation, entry=replace(record.entry, modules=self.explanation.modules))
 
     def _explain_here(self) -> Explanation:
