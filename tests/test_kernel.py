@@ -11,6 +11,7 @@ import time
 import pytest
 
 from pytest_cowmem.measure import kernel
+from pytest_cowmem.measure.zygote import wait_until_blocked
 
 PAGE = kernel.PAGE
 PRESENT, SWAPPED, FILE, EXCLUSIVE = 1 << 63, 1 << 62, 1 << 61, 1 << 56
@@ -178,6 +179,7 @@ def fork_that_writes():
 
 
 def test_cpu_time_is_the_processs_own(child):
+    wait_until_blocked(child.pid)
     before = kernel.cpu_time(child.pid)
     assert before > 0
     assert kernel.cpu_time(os.getpid()) >= time.process_time_ns() - 10**9
