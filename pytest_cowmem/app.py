@@ -2,6 +2,7 @@
 
 import ast
 import importlib.machinery
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -135,6 +136,8 @@ def check_module_exists(target: str, path: Sequence[str]) -> None:
         if name in sys.builtin_module_names:
             return
         spec = importlib.machinery.PathFinder.find_spec(name, places) if places is not None else None
+        if spec is None and "." not in name:  # an editable install may bring a finder of its own
+            spec = importlib.util.find_spec(name)
         if spec is None:
             raise UsageError(
                 f"the app {target!r} names no module: there is no {name!r} in {', '.join(path)} or the installed packages; "

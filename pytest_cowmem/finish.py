@@ -1,10 +1,13 @@
 """The end of a measuring run: pass on, or write the baseline and set the exit code. Runs in the pytest process."""
 
+import os
+
 import pytest
 
 from pytest_cowmem.errors import UsageError
 from pytest_cowmem.judge import baseline
 from pytest_cowmem.judge.update import Change, Measured, stale, update
+from pytest_cowmem.measure.machine import profile_key
 from pytest_cowmem.metrics import METRICS
 from pytest_cowmem.session import Session
 from pytest_cowmem.units import render
@@ -20,15 +23,17 @@ def finish(state: Session, session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
         return
     state.stale = find_stale(state)
-    if state.settings.update is not None and not session.config.option.collectonly:
+    if session.config.option.collectonly:
+        return
+    if state.settings.update is not None:
         accept(state, session)
     if state.settings.strict and not state.records and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def find_stale(state: Session) -> list[tuple[str, str]]:
-    """The baseline entries whose test is gone, in the profiles this run measured in."""
-    profiles = {record.profile for record in state.records}
+    """The baseline entries whose test is gone, in the profiles this run measured in, or would have."""
+    profiles = {record.profile for record in state.records} or {profile_key(os.environ)}
     missing = {
         test.partition("::")[0]
         for profile in profiles & set(state.baseline.profiles)

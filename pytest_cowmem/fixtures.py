@@ -17,9 +17,8 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def cow_app(pytestconfig: pytest.Config) -> "App | str | None":
     """What to preload: the ini file's `cowmem_app`. Override it to return "module:attr", or an App with options."""
-    from pytest_cowmem import session
-
-    return session.of(pytestconfig).settings.app
+    target: str = pytestconfig.getini("cowmem_app")
+    return target or None
 
 
 @pytest.fixture

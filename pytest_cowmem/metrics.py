@@ -32,7 +32,6 @@ class Metric:
 
     name: str
     unit: Unit
-    meaning: str
     tolerance: Tolerance | None = None
 
     def layout_noise(self, requests: int, fresh: int, returned: int) -> int:
@@ -58,27 +57,22 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("private", "bytes", "growth of Private_Dirty from ready to end", Tolerance(0.02, 64 * 1024)),
-        Metric("copied", "bytes", "the part of private where the twin has a page too: copy-on-write copies"),
-        Metric("fresh", "bytes", "the rest of private: pages that did not exist at the fork"),
-        Metric("uss", "bytes", "all private bytes at end: what one more worker costs the host"),
-        Metric("first", "bytes", "private after the first request alone"),
-        Metric("growth", "bytes", "bytes per request at steady state", Tolerance(0.0, 64)),
-        Metric("peak", "bytes", "highest resident growth while exercising"),
-        Metric("returned", "bytes", "given back to the system at end, from the highest resident size"),
-        Metric(
-            "gc_pause",
-            "ns",
-            "longest collection, thread CPU time, scaled to the reference machine",
-            Tolerance(0.30, 10**6),
-        ),
-        Metric("gc_total", "ns", "sum of all collections, same clock and scale"),
-        Metric("gc_collections", "count", "collections", Tolerance(0.05, 1)),
-        Metric("gc_collections_0", "count", "collections of generation 0", Tolerance(0.05, 1)),
-        Metric("gc_collections_1", "count", "collections of generation 1", Tolerance(0.05, 1)),
-        Metric("gc_collections_2", "count", "collections of generation 2", Tolerance(0.05, 1)),
-        Metric("gc_copied", "bytes", "un-shared by collections: minor faults between start and stop"),
-        Metric("imports", "count", "modules imported after the fork"),
-        Metric("cpu", "ns", "worker CPU time per request, informational"),
+        Metric("private", "bytes", Tolerance(0.02, 64 * 1024)),
+        Metric("copied", "bytes"),
+        Metric("fresh", "bytes"),
+        Metric("uss", "bytes"),
+        Metric("first", "bytes"),
+        Metric("growth", "bytes", Tolerance(0.0, 64)),
+        Metric("peak", "bytes"),
+        Metric("returned", "bytes"),
+        Metric("gc_pause", "ns", Tolerance(0.30, 10**6)),
+        Metric("gc_total", "ns"),
+        Metric("gc_collections", "count", Tolerance(0.05, 1)),
+        Metric("gc_collections_0", "count", Tolerance(0.05, 1)),
+        Metric("gc_collections_1", "count", Tolerance(0.05, 1)),
+        Metric("gc_collections_2", "count", Tolerance(0.05, 1)),
+        Metric("gc_copied", "bytes"),
+        Metric("imports", "count"),
+        Metric("cpu", "ns"),
     )
 }

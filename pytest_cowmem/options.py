@@ -61,7 +61,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("cowmem_explain", "as --cowmem-explain", type="bool", default=False)
     parser.addini("cowmem_prove", "as --cowmem-prove", type="bool", default=False)
     parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
-    parser.addini("cowmem_timeout", "seconds a request may take before the worker is killed", default="60")
+    parser.addini("cowmem_timeout", "seconds a request, or the app's import, may take before its process is killed", default="60")
     parser.addini("cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", type="linelist", default=[])
 
 

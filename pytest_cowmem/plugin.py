@@ -43,6 +43,11 @@ class Measuring:
         self.config = config
         self.state = session.of(config)
 
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        from pytest_cowmem import collection
+
+        collection.note_file(self.state, report)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         from pytest_cowmem import collection

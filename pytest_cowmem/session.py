@@ -54,6 +54,8 @@ def start(config: pytest.Config) -> None:
 
     try:
         settings = Settings.from_config(config)
+        if settings.update is not None:
+            baseline.check_writable(settings.baseline)
         found = baseline.load(settings.baseline)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

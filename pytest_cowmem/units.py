@@ -24,7 +24,7 @@ def example(unit: Unit) -> str:
 def parse(value: object, unit: Unit) -> int:
     """Bytes, nanoseconds or a count from what a person wrote; a plain number is bytes, seconds or a count.
 
-    ValueError, with the cause and nothing else, when it is none.
+    ValueError, with the cause and nothing else, when it is none. Half a byte is none; of larger units, the fraction of a byte is cut off.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ValueError(f"{value!r} is a {type(value).__name__}, not an amount")
@@ -42,8 +42,8 @@ def parse(value: object, unit: Unit) -> int:
             f"{value!r} has the unknown unit {name!r}" + (f" (known: {', '.join(known)})" if known else ", and a count has none")
         )
     amount = number * factor
-    if amount != int(amount) and unit == "count":
-        raise ValueError(f"{value!r} is not a whole number")
+    if amount != int(amount) and factor == 1:
+        raise ValueError(f"{value!r} is not a whole number" + (f" of {name or 'bytes'}" if unit != "count" else ""))
     return int(amount)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pytest_cowmem.app import App
 from pytest_cowmem.measure.client import CowWorker
@@ -15,6 +16,9 @@ from pytest_cowmem.measure.sample import Sample
 from pytest_cowmem.measure.zygote import Zygote, Zygotes
 
 pytest_plugins = ["pytester"]
+
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 APPS = Path(__file__).parent / "apps"
 

@@ -2,6 +2,8 @@
 
 import gc
 import operator
+import time
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -115,6 +117,42 @@ def test_a_response_without_end_is_ended_with_its_worker(zygotes, talk):
             client.current_round().finish()
 
 
+def test_a_response_that_drips_for_ever_is_ended_too(zygotes, talk):
+    with (
+        talk(zygotes.get(App("bare:drips")), timeout=0.5) as client,
+        pytest.raises(WorkerDied, match=r"had not ended its response after 0.5 s while serving GET /"),
+    ):
+        client.get("/")
+
+
+def test_what_the_test_takes_between_two_pieces_does_not_count(zygotes, talk):
+    with talk(zygotes.get(App("bare:stream")), timeout=0.5) as client:
+        answer = client.send(client.build_request("GET", "/?3"), stream=True)
+        time.sleep(0.6)
+        assert answer.read() == b"0\n1\n2\n"
+
+
+def test_a_burst_may_take_longer_than_a_request(zygotes, talk):
+    with talk(zygotes.get(App("bare:slow")), timeout=2) as client:
+        assert client.burst("GET", "/?0.8", times=4).status_code == 200
+        assert client.burst("GET", "/?0.1", times=30).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/no_code", "a WSGI status is a string such as '200 OK', and the app gave 'OK'"),
+        ("/no_text", "a WSGI status is a string such as '200 OK', and the app gave 200"),
+        ("/not_latin", "UnicodeEncodeError: 'latin-1' codec"),
+        ("/not_a_string", "a WSGI header is two strings, and the app gave 'X-Header': 7"),
+    ],
+)
+def test_a_malformed_answer_is_the_apps_error(worker, capsys, path, told):
+    with worker("bare:malformed") as client:
+        assert client.get(path).status_code == 500
+    assert told in capsys.readouterr().err
+
+
 def test_a_burst_needs_one_status(worker):
     with worker("bare:alternates") as client, pytest.raises(MixedStatuses, match=r"200.* first, 404.* at request 3;"):
         client.burst("GET", "/?3", times=10)
@@ -148,12 +186,17 @@ def test_call_shows_what_the_function_raised(worker):
         assert client.call("bare:divide", 1, 1) == 1
 
 
+def test_call_says_so_where_the_test_cannot_read_what_came_back(worker):
+    with worker("bare:quiet") as client, pytest.raises(UsageError, match="what bare:Thing returned cannot be read in the test"):
+        client.call("bare:Thing")
+
+
 def test_call_refuses_what_the_worker_cannot_find(worker):
     def inner():
         pass
 
     with worker("bare:quiet") as client:
-        for function in (lambda: None, inner):
+        for function in (lambda: None, inner, Path("x").exists):
             with pytest.raises(UsageError, match="defined at the top of a module"):
                 client.call(function)
         with pytest.raises(UsageError, match="call takes module:function"):

@@ -100,6 +100,17 @@ def test_a_zygote_that_died_between_rounds(fresh_zygotes, talk):
     assert fresh_zygotes.get(App("bare:quiet")) is not zygote
 
 
+def test_a_twin_that_dies_ends_the_zygote_at_once(fresh_zygotes, talk, capsys):
+    with (
+        pytest.raises(ZygoteDied, match="the zygote of 'bare:quiet' exited with code 1; the next test gets a new one"),
+        talk(fresh_zygotes.get(App("bare:quiet"))) as client,
+    ):
+        client.call("bare:kill_the_twin")
+    assert "the idle twin of a worker ended with code -9" in capsys.readouterr().err
+    with talk(fresh_zygotes.get(App("bare:quiet"))) as client:
+        assert client.get("/").status_code == 200
+
+
 def broken_app(folder, line):
     (folder / "broken.py").write_text(f"def build():\n    {line}\n\nbuild()\n")
     return App("broken:app", pythonpath=[str(folder)])

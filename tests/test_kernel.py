@@ -81,9 +81,16 @@ def test_ranges_joins_neighbours_and_leaves_vsyscall_out(process, tmp_path):
         maps="00001000-00003000 r--p 00000000 fe:00 7 /usr/bin/python3 (deleted)\n"
         "00003000-00004000 r-xp 00002000 fe:00 7 /usr/bin/python3\n"
         "00008000-00009000 rw-p 00000000 00:00 0 [heap]\n"
+        "00009000-0000b000 rw-s 00000000 00:01 5 /dev/zero (deleted)\n"
+        "0000b000-0000c000 r--s 00000000 00:01 6 /dev/zero (deleted)\n"
         "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n",
     )
-    assert list(kernel.ranges(1, tmp_path)) == [(0x1000, 0x4000), (0x8000, 0x9000)]
+    assert list(kernel.ranges(1, tmp_path)) == [
+        (0x1000, 0x4000, False),
+        (0x8000, 0x9000, False),
+        (0x9000, 0xB000, True),
+        (0xB000, 0xC000, False),
+    ]
 
 
 def test_ranges_of_a_process_without_memory(process, tmp_path):
@@ -92,14 +99,26 @@ def test_ranges_of_a_process_without_memory(process, tmp_path):
 
 
 def test_private_pages_are_told_apart_by_the_twins(process, tmp_path):
-    """One page of each kind the kernel has, in two ranges."""
+    """One page of each kind the kernel has, in two ranges, and two that are shared for writing, one with another process."""
     mine = PRESENT | EXCLUSIVE
-    maps = f"{PAGE:x}-{9 * PAGE:x} rw-p 0 00:00 0\n{20 * PAGE:x}-{22 * PAGE:x} rw-p 0 00:00 0\n"
-    worker = {1: mine, 2: mine, 3: mine, 4: PRESENT, 5: mine | FILE, 6: SWAPPED, 8: mine, 20: mine, 21: mine}
+    maps = f"{PAGE:x}-{9 * PAGE:x} rw-p 0 00:00 0\n{20 * PAGE:x}-{22 * PAGE:x} rw-p 0 00:00 0\n{22 * PAGE:x}-{24 * PAGE:x} rw-s 0 00:01 5\n"
+    worker = {
+        1: mine,
+        2: mine,
+        3: mine,
+        4: PRESENT,
+        5: mine | FILE,
+        6: SWAPPED,
+        8: mine,
+        20: mine,
+        21: mine,
+        22: mine | FILE,
+        23: PRESENT | FILE,
+    }
     twin = {1: PRESENT, 2: SWAPPED, 4: PRESENT, 5: PRESENT, 6: PRESENT, 20: PRESENT | EXCLUSIVE}
     process(1, maps=maps, pagemap=pagemap(worker))
     process(2, pagemap=pagemap(twin))
-    assert kernel.private_pages(1, 2, tmp_path) == (3, 3)  # copied: 1, 2, 20; fresh: 3, 8, 21 where the twin's pagemap has ended
+    assert kernel.private_pages(1, 2, tmp_path) == (3, 4)  # copied: 1, 2, 20; fresh: 3, 8, 21 and 22 where the twin's pagemap has ended
 
 
 def test_state(process, tmp_path):

@@ -114,6 +114,13 @@ def test_a_program_started_in_a_worker_ends_with_it(zygotes, talk):
     assert eventually(lambda: gone(pid))
 
 
+def test_a_program_in_a_session_of_its_own_ends_with_its_worker_too(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        pid = client.call("bare:start_a_program_of_its_own_session")
+        assert not gone(pid)
+    assert gone(pid)
+
+
 def test_a_program_inherits_none_of_the_plugins_descriptors(zygotes, talk):
     with talk(zygotes.get(App("bare:quiet"))) as client:
         assert client.call("bare:descriptors_a_program_inherits") == ["0", "1", "2"]
@@ -173,8 +180,9 @@ def test_a_port_would_have_been_seen():
         listener.stdin.close()
 
 
-def test_a_live_fork_of_a_worker_is_an_error_and_not_a_low_figure(zygotes, talk):
+@pytest.mark.parametrize("function", ["bare:fork_a_sleeper", "bare:fork_a_daemon"])
+def test_a_live_fork_of_a_worker_is_an_error_and_not_a_low_figure(zygotes, talk, function):
     with talk(zygotes.get(App("bare:quiet"))) as client:
-        client.call("bare:fork_a_sleeper")
+        client.call(function)
         with pytest.raises(CannotMeasure, match="1 live forks"):
             client.current_round().finish()

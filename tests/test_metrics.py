@@ -16,6 +16,7 @@ SCENARIOS = {
     "reference counts": lambda client: client.get("/read"),
     "allocations": lambda client: client.get("/allocate?50000"),
     "a map of its own": lambda client: client.get("/map?2000"),
+    "a map it could share": lambda client: client.get("/share?2000"),
     "a collection": lambda client: client.get("/collect"),
     "an import": lambda client: client.get("/import"),
     "freed again": lambda client: client.get("/transient?20000000"),

@@ -32,6 +32,11 @@ def test_measured_tests_are_skipped_before_their_app_is_asked_for(pytester, fixt
     result.stdout.fnmatch_lines(["*run with --cowmem to measure it*"])
 
 
+def test_what_uses_the_apps_name_is_skipped_too(pytester):
+    pytester.makepyfile("def test_it(cow_app, cow_worker): pass\ndef test_name(cow_app): assert cow_app is None\n")
+    pytester.runpytest_subprocess().assert_outcomes(skipped=1, passed=1)
+
+
 @pytest.mark.parametrize("option", ["--cowmem-strict", "--cowmem-update", "--cowmem-only", "--cowmem-prove"])
 def test_an_option_without_the_flag_is_a_usage_error(pytester, option):
     result = pytester.runpytest_subprocess(option)

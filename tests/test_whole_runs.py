@@ -15,6 +15,12 @@ def test_output_of_the_app_is_captured_with_its_test(project):
     result.stdout.fnmatch_lines(["*Captured stdout call*", "printed by the app", "*Captured stderr call*", "complained by the app"])
 
 
+def test_a_run_in_which_collections_could_not_be_recorded_has_a_summary(project):
+    result = project("def test_it(cow_worker):\n    cow_worker.call('bare:clear_callbacks')\n")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*::test_it *new"])
+
+
 def test_cookies_start_over_each_round(project):
     result = project(
         """

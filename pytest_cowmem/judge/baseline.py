@@ -93,6 +93,13 @@ def dumps(baseline: Baseline) -> str:
     return json.dumps({"format": FORMAT, "profiles": profiles}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
+def check_writable(path: Path) -> None:
+    """UsageError where `write` would fail: better said before a run than after it."""
+    if not os.access(path.parent, os.W_OK):
+        reason = "its folder is not writable" if path.parent.is_dir() else "its folder does not exist"
+        raise UsageError(f"the baseline {path} cannot be written ({reason}): give another place with --cowmem-baseline")
+
+
 def write(path: Path, baseline: Baseline) -> None:
     """Replace the file in one step: a reader sees the old text or the new one. UsageError where the folder cannot be written."""
     try:

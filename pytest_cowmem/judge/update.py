@@ -9,7 +9,7 @@ from pytest_cowmem.judge.verdict import Verdict
 
 @dataclass(frozen=True)
 class Measured:
-    """What an update needs of one test. `gated` names the metrics held to the baseline."""
+    """What an update needs of one test; `verdicts` by metric."""
 
     test: str
     profile: str

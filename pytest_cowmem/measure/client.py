@@ -3,6 +3,7 @@
 import pickle
 import time
 from collections.abc import Callable, Iterator
+from types import ModuleType, NoneType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -10,10 +11,12 @@ import httpx2
 
 from pytest_cowmem.errors import CallRaised, CannotMeasure, MixedStatuses, UsageError, wrong_and_right
 from pytest_cowmem.measure.round import Round
+from pytest_cowmem.zygote import wire
 
 if TYPE_CHECKING:
     from pytest_cowmem.explain.explanation import Explanation
 
+_SILENCE = 0.05  # the share of the timeout after which a worker in a burst says that it goes on
 _LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1
 
 
@@ -74,7 +77,7 @@ class CowWorker(httpx2.Client):
         left = times
         while left:
             size = current.chunk(times, left)
-            current.send(("burst", environ, body, size, current.timeout / 2))
+            current.send(("burst", environ, body, size, current.timeout * _SILENCE))
             stream = ResponseStream(current, iter(()), before=times - left)
             response = stream.response(request)
             response.read()
@@ -108,7 +111,12 @@ class CowWorker(httpx2.Client):
         result = current.receive()
         assert isinstance(result, bytes)
         current.served(1)
-        return pickle.loads(result)
+        try:
+            return pickle.loads(result)
+        except Exception as error:
+            raise UsageError(
+                f"what {target} returned cannot be read in the test ({error}): return plain types, or add the app's folder to pythonpath"
+            ) from None
 
 
 class WorkerTransport(httpx2.BaseTransport):
@@ -137,6 +145,7 @@ class ResponseStream(httpx2.SyncByteStream):
         self._body = body
         self._rest = memoryview(b"")
         self._over = False
+        self._waited = 0.0
 
     def response(self, request: httpx2.Request) -> httpx2.Response:
         """Wait for the status line; the body stays in this stream."""
@@ -159,19 +168,20 @@ class ResponseStream(httpx2.SyncByteStream):
 
     def close(self) -> None:
         """Read the rest and drop it: a worker still sending is not at its end. WorkerDied when there is no end to it."""
-        give_up = time.monotonic() + self.round.timeout
         while self.round.alive and self._next() is not None:
-            if time.monotonic() > give_up:
-                raise self.round.overdue("had not ended its response")
+            pass
 
     def _next(self) -> Any:
         """The next piece of the body, the head's message, or None at the end."""
         while not self._over:
-            frame = self.round.receive()
+            frame = self._frame()
             if isinstance(frame, bytes) or frame[0] == "start":
                 return frame
             if frame[0] == "read":
                 self._feed(frame[1])
+                continue
+            if frame[0] == "going":
+                self._waited = 0.0
                 continue
             self._over = True
             if frame[0] == "done":
@@ -184,6 +194,15 @@ class ResponseStream(httpx2.SyncByteStream):
                 raise _mixed(first, other, self._before + at)
             raise httpx2.RemoteProtocolError("the app raised after its response had begun: its traceback is in the captured stderr")
         return None
+
+    def _frame(self) -> wire.Message | bytes:
+        """The worker's next frame. WorkerDied where it takes too long over one request, what the test does in between not counted."""
+        asked = time.monotonic()
+        frame = self.round.receive()
+        self._waited += time.monotonic() - asked
+        if self._waited > self.round.timeout:
+            raise self.round.overdue("had not ended its response")
+        return frame
 
     def _feed(self, most: int) -> None:
         """Send the next piece of the request's body; where the test's own iterator raises, the app sees the client go."""
@@ -231,7 +250,8 @@ def make_environ(request: httpx2.Request) -> dict[str, str]:
 def _importable(function: Callable[..., Any]) -> str:
     """`module:name` of a function, if that is where to find it."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
-    if not isinstance(module, str) or "<" in name:
+    bound = not isinstance(getattr(function, "__self__", None), (type, ModuleType, NoneType))
+    if not isinstance(module, str) or "<" in name or bound:
         raise UsageError(
             f"call cannot send {function!r} to the worker: give it a function defined at the top of a module that the app's path reaches"
         )

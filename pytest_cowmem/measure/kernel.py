@@ -17,7 +17,8 @@ PAGE = mmap.PAGESIZE
 
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
-_IS_PRIVATE = bytes((flags & (_PRESENT | _FILE | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256))
+_IS_OWN = bytes((flags & (_PRESENT | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256))
+_IS_PRIVATE = bytes(own and not flags & _FILE for flags, own in enumerate(_IS_OWN))
 _IS_THERE = bytes(bool(flags & (_PRESENT | _SWAPPED)) for flags in range(256))
 
 
@@ -54,7 +55,9 @@ def reset_peak(pid: int, proc: Path = PROC) -> None:
 
 
 def private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
-    """(copied, fresh): the worker's anonymous pages that nobody shares, with and without a page of the twin's at the same address.
+    """(copied, fresh): the worker's own pages that nobody shares, with and without a page of the twin's at the same address.
+
+    Its own are anonymous pages, and those of mappings it could share for writing, which count as dirty too once it has written to them.
 
     "Nobody shares" is pagemap's bit 56, page exclusively mapped; without privileges the kernel hides only the frame numbers.
     """
@@ -71,27 +74,31 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
         open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
     ):
-        for start, end in ranges(worker, proc):
-            own = _flags(mine, start, end).translate(_IS_PRIVATE)
+        for start, end, shared in ranges(worker, proc):
+            own = _flags(mine, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
             if 1 in own:
                 yield start // PAGE, own, _flags(theirs, start, end).translate(_IS_THERE).ljust(len(own), b"\0")
 
 
-def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int]]:
-    """The mapped address ranges, neighbours joined; the vsyscall page at the top of the address space has no pagemap."""
-    first = last = 0
+def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
+    """(start, end, whether shared for writing) of the mapped address ranges, like neighbours joined.
+
+    The vsyscall page at the top of the address space has no pagemap.
+    """
+    first, last, before = 0, 0, False
     for line in (proc / str(pid) / "maps").read_text().splitlines():
-        start, _, end = line.split(" ", 1)[0].partition("-")
-        low, high = int(start, 16), int(end, 16)
+        span, mode = line.split(" ", 2)[:2]
+        start, _, end = span.partition("-")
+        low, high, shared = int(start, 16), int(end, 16), mode[1] == "w" and mode[3] == "s"
         if low >= 1 << 63:
             continue
-        if low != last:
+        if (low, shared) != (last, before):
             if last:
-                yield first, last
-            first = low
+                yield first, last, before
+            first, before = low, shared
         last = high
     if last:
-        yield first, last
+        yield first, last, before
 
 
 def _flags(pagemap: FileIO, start: int, end: int) -> bytes:

@@ -147,7 +147,7 @@ class Round:
         self.begin(self.doing)
         worker, twin = self.worker.pid, self.twin
         self._wait(worker, twin, self.zygote.pid)
-        if forks := kernel.forks(worker):
+        if forks := {*kernel.forks(worker), *kernel.forks(twin)} - {worker}:  # the twin adopts those whose own parent has ended
             raise CannotMeasure(
                 f"the worker had {len(forks)} live forks of its own at its end, which share the pages that would be its private ones: "
                 "let the app or the test end them first"

@@ -1,5 +1,7 @@
 """The summary at the end of a run. Runs in the pytest process; a function of the run's records."""
 
+import textwrap
+
 import pytest
 from tabulate import tabulate
 
@@ -27,7 +29,9 @@ def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"ERROR: {state.usage_error}", red=True)
         return
     if not state.records:
-        reporter.write_line("nothing was measured: no test that uses cow_worker has passed its own assertions", yellow=True)
+        any_test = any(state.collected.values())
+        why_none = "no test that uses cow_worker has passed its own assertions" if any_test else "there is no test that uses cow_worker"
+        reporter.write_line(f"nothing was measured: {why_none}", yellow=True)
     else:
         lines = rows(state.records, reporter._tw.fullwidth)
         for line in lines[:2]:
@@ -40,13 +44,20 @@ def summarise(state: Session, reporter: pytest.TerminalReporter) -> None:
     for line in proofs(state.records):
         reporter.write_line(line)
     for line in facts(state.records):
-        reporter.write_line(line)
+        _say(reporter, line)
     for line in counts(state):
-        reporter.write_line(line, yellow=True)
+        _say(reporter, line, yellow=True)
     for line in state.changes:
-        reporter.write_line(f"baseline: {line}", red=state.write_failed)
+        _say(reporter, f"baseline: {line}", red=state.write_failed)
     if hint := how_to_accept(state):
-        reporter.write_line(hint)
+        _say(reporter, hint)
+
+
+def _say(reporter: pytest.TerminalReporter, sentence: str, **colour: bool) -> None:
+    """Write a sentence in as many lines as it takes at the terminal's width."""
+    lines = textwrap.wrap(sentence, reporter._tw.fullwidth, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        reporter.write_line(line, **colour)
 
 
 def rows(records: list[Record], width: int) -> list[str]:
@@ -87,7 +98,8 @@ def cells(record: Record) -> list[str]:
     share = f"{private.measured / private.budget:.0%}" if private.budget else "-"
     change = "-" if private.difference is None else render_change(private.difference, "bytes")
     size = {name: render(values[name], "bytes") if name in values else "-" for name in ("copied", "fresh")}
-    pauses = f"{values['gc_collections']} to {render(values['gc_pause'], 'ns')}" if values["gc_collections"] else "none"
+    collections = values.get("gc_collections")
+    pauses = f"{collections} to {render(values['gc_pause'], 'ns')}" if collections else "-" if collections is None else "none"
     return [
         short(record.test),
         render(private.measured, "bytes"),

@@ -16,6 +16,7 @@ START, FIXED, AGAIN = "start", "fixed", "again"  # of one length, for the same r
 
 def main() -> None:
     process.die_with_parent(os.getppid())
+    process.adopt_orphans()
     if sys.argv[1] == START and not process.addresses_are_fixed() and process.fix_addresses():
         execute(FIXED)
     stage = sys.argv.pop()
@@ -29,9 +30,8 @@ def main() -> None:
 
 
 def execute(stage: str) -> None:
-    """Start this program over in the same process, with the same interpreter options."""
-    options = sys.orig_argv[1 : sys.orig_argv.index("-m")]
-    os.execv(sys.executable, [sys.executable, *options, "-m", "pytest_cowmem.zygote", stage])
+    """Start this program over in the same process."""
+    os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", stage])
 
 
 main()

@@ -149,7 +149,9 @@ def serve(control: socket.socket, app: Any, config: "dict[str, Any]", collect: b
     """
     while kind := control.recv(1):
         life = be_twin if kind == wire.MEASURED else be_traced_twin
-        wait(fork_into(lambda: life(control, app, config, collect, table)))  # noqa: B023  # it is run at once
+        code = wait(fork_into(lambda: life(control, app, config, collect, table)))  # noqa: B023  # it is run at once
+        if code:
+            sys.exit(f"the idle twin of a worker ended with code {code} before its round did: let the app and the test leave it alone")
 
 
 def receive_fds(control: socket.socket, count: int) -> "list[int]":
@@ -167,8 +169,9 @@ def be_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect:
     try:
         wire.receive(control)
     except EOFError:  # the pytest process is gone
+        process.end_children()
         return
-    wire.send(control, ("reaped", wait(pid)))
+    reap(control, pid)
 
 
 def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
@@ -187,8 +190,9 @@ def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", c
         while (kind := wire.receive_message(control)[0]) != "reap":
             wire.send(control, tracing.answer_in_twin(kind, loaded))
     except EOFError:  # the pytest process is gone
+        process.end_children()
         return
-    wire.send(control, ("reaped", wait(pid)))
+    reap(control, pid)
 
 
 def fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket], None]) -> int:
@@ -198,10 +202,18 @@ def fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket],
         control.close()
         life(far)
 
+    process.adopt_orphans()
     with socket.socket(fileno=fd) as far:
         pid = fork_into(be_worker)
     wire.send(control, ("forked", os.getpid(), pid))
     return pid
+
+
+def reap(control: socket.socket, pid: int) -> None:
+    """Wait for the worker's end, end what it left running, and tell the pytest process its exit code."""
+    code = wait(pid)
+    process.end_children()
+    wire.send(control, ("reaped", code))
 
 
 def fork_into(life: Callable[[], Any]) -> int:

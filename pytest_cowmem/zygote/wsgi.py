@@ -53,17 +53,24 @@ class Response:
             raise exc_info[1].with_traceback(exc_info[2])
         if self._head is not None and exc_info is None:
             raise AssertionError("start_response was called twice without exc_info")
-        self.status = str(status)
-        self._head = (self.status, headers)
+        self.status = status
+        self._head = (status, headers)
         return self.write
 
     def begin(self) -> None:
         """Send the status, once, before the first bytes or at the end."""
         if self._head is None:
             raise RuntimeError("the app returned without calling start_response")
-        self.begun = True
+        status, headers = self._head
+        if not (isinstance(status, str) and status[:3].isdecimal() and status[3:4] in ("", " ")):
+            raise ValueError(f"a WSGI status is a string such as '200 OK', and the app gave {status!r}")
         if self._sock is not None:
-            wire.send(self._sock, ("start", self._head[0], [(str(k), str(v)) for k, v in self._head[1]]))
+            for name, value in headers:
+                if not (isinstance(name, str) and isinstance(value, str)):
+                    raise TypeError(f"a WSGI header is two strings, and the app gave {name!r}: {value!r}")
+                (name + value).encode("latin-1")
+            wire.send(self._sock, ("start", str(status), [(str(name), str(value)) for name, value in headers]))
+        self.begun = True
 
     def write(self, chunk: bytes) -> None:
         if not isinstance(chunk, bytes):
@@ -128,14 +135,17 @@ def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, streamed_
 
 
 def serve_burst(sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float) -> None:
-    """Serve one request up to `times` times, for about `seconds`; the last response is sent, the others must have the same status."""
+    """Serve one request `times` times; the last response is sent, the others must have the same status.
+
+    Where the requests take longer than `seconds`, the pytest process is told in between that they go on.
+    """
     clock = time.monotonic
-    stop_at = clock() + seconds
+    tell_at = clock() + seconds
     request = complete(request, None)
     unsent = Response(None, False)
     status = None
     for served in range(1, times + 1):
-        last = served == times or clock() > stop_at
+        last = served == times
         environ = request.copy()
         environ["wsgi.input"] = io.BytesIO(body)
         response = Response(sock, environ["REQUEST_METHOD"] != "HEAD") if last else unsent.again()
@@ -147,6 +157,7 @@ def serve_burst(sock: socket.socket, app: WSGIApp, request: Environ, body: bytes
         if response.status != status:
             wire.send(sock, ("mixed", status, response.status, served))
             return
-        if last:
-            wire.send(sock, ("done", served))
-            return
+        if clock() > tell_at:
+            wire.send(sock, ("going",))
+            tell_at = clock() + seconds
+    wire.send(sock, ("done", times))

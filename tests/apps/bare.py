@@ -45,6 +45,10 @@ def busy(environ, start_response):
         for page in range(number):
             fresh[page * PAGE] = 1
         leaked.append(fresh)
+    elif path == "/share":
+        fresh = mmap.mmap(-1, number * PAGE)
+        fresh.write(b"x" * len(fresh))
+        leaked.append(fresh)
     elif path == "/transient":
         len(bytes(number) + b"x")
     elif path == "/import":
@@ -81,6 +85,36 @@ def endless(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     while True:
         yield b"tick\n"
+
+
+def drips(environ, start_response):
+    """A response that comes piece by piece, and never ends."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    while True:
+        time.sleep(0.05)
+        yield b"tick\n"
+
+
+def slow(environ, start_response):
+    """Take the seconds that the query names."""
+    time.sleep(float(environ["QUERY_STRING"]))
+    return reply(start_response)
+
+
+def malformed(environ, start_response):
+    """A status or a header that is none."""
+    status, header = {
+        "/no_code": ("OK", "text/plain"),
+        "/no_text": (200, "text/plain"),
+        "/not_latin": ("200 OK", "\u20ac"),
+        "/not_a_string": ("200 OK", 7),
+    }[environ["PATH_INFO"]]
+    start_response(status, [("X-Header", header)])
+    return [b"never seen"]
+
+
+class Thing:
+    """What only the worker knows."""
 
 
 def raises(environ, start_response):
@@ -220,6 +254,26 @@ def fork_a_sleeper():
     if not os.fork():
         time.sleep(600)
         os._exit(0)
+
+
+def fork_a_daemon():
+    """Leave a fork behind that is a grandchild in a session of its own, as a daemon does."""
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+
+
+def start_a_program_of_its_own_session():
+    """The pid of a program that no signal to this process's group reaches."""
+    return subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True).pid
+
+
+def kill_the_twin():
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
 
 
 def clear_callbacks():
