@@ -18,8 +18,9 @@ check: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# peers.py comes last: it makes a venv for each of the other tools, and installs them.
 bench: $(VENV)/installed
-	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/bench_*.py benchmarks/peers.py; do $(BIN)/python $$script || exit 1; done
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

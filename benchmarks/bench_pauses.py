@@ -31,8 +31,9 @@ def main() -> None:
     tolerance = METRICS["gc_pause"].tolerance
     assert tolerance is not None
     base = statistics.median(gated["idle"])
-    red = sum(value * 1e6 > base * 1e6 + tolerance.allows(int(base * 1e6)) for values in gated.values() for value in values)
-    print(f"\nred verdicts against the idle median, default tolerance: {red} of {sum(map(len, gated.values()))}")
+    most = base * 1e6 + tolerance.allows(int(base * 1e6))
+    red = [f"{name} {sum(value * 1e6 > most for value in values)} of {len(values)}" for name, values in gated.items()]
+    print(f"\nred verdicts against the idle median, default tolerance: {', '.join(red)}")
 
 
 if __name__ == "__main__":

@@ -7,26 +7,33 @@ import sys
 import sysconfig
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from tabulate import tabulate
 
+from pytest_cowmem import units
 from pytest_cowmem.measure import kernel
 from pytest_cowmem.measure.machine import HUGE_PAGES, transparent_huge_pages
+
+Verdict = Literal["ok", "not needed", "limited", "impossible without"]
 
 # What a child of this process finds out about itself: whether address randomisation could be turned off.
 _FIX_ADDRESSES = "import sys; from pytest_cowmem.zygote import process; sys.exit(not process.fix_addresses())"
 
+_PAGE_MONITOR = "built with CONFIG_PROC_PAGE_MONITOR"
+_LIMITS = ("memory.limit_in_bytes", "memory.max", "memory.high")  # the first is version 1's
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at. `fatal`: nothing can be measured without it. `lack` says what its absence costs and how to mend that."""
+    """One thing looked at, what its lack costs, and what to do about that. "not needed": it lacks, and nothing here asks for it."""
 
     name: str
     found: str
-    good: bool = True
-    fatal: bool = False
-    lack: str = ""
+    verdict: Verdict
+    cost: str
+    mend: str
 
 
 def examine() -> list[Finding]:
@@ -35,17 +42,39 @@ def examine() -> list[Finding]:
     try:
         return [
             _platform(),
-            needed("smaps_rollup", lambda: kernel.memory(child.pid), "private, uss and growth: Linux 4.14 or later, and /proc", fatal=True),
             needed(
-                "pagemap", lambda: kernel.private_pages(child.pid, child.pid), "copied and fresh: CONFIG_PROC_PAGE_MONITOR", fatal=False
+                "smaps_rollup",
+                lambda: kernel.memory(child.pid),
+                "impossible without",
+                "private, uss and growth cannot be had",
+                f"use Linux 4.14 or later, {_PAGE_MONITOR}, with /proc mounted",
             ),
-            needed("clear_refs", lambda: kernel.reset_peak(child.pid), "peak: CONFIG_PROC_PAGE_MONITOR", fatal=False),
-            _process_memory(child.pid),
+            needed(
+                "pagemap",
+                lambda: kernel.private_pages(child.pid, child.pid),
+                "limited",
+                "copied, fresh and explanations cannot be had",
+                f"use a kernel {_PAGE_MONITOR}",
+            ),
+            needed(
+                "clear_refs",
+                lambda: kernel.reset_peak(child.pid),
+                "limited",
+                "peak and returned cannot be had",
+                f"use a kernel {_PAGE_MONITOR}, with /proc mounted writable",
+            ),
+            needed(
+                "/proc/PID/mem",
+                lambda: _first_byte(child.pid),
+                "not needed",
+                "costs no figure and no report: nothing here reads it",
+                "leave it, or give pytest CAP_SYS_PTRACE for a debugger's sake",
+            ),
             _address_randomisation(),
             huge_pages(),
             ptrace_scope(),
-            _cgroup(),
-            _python(),
+            cgroup_limit(),
+            python_build(),
         ]
     finally:
         child.kill()
@@ -54,76 +83,107 @@ def examine() -> list[Finding]:
 
 def report(findings: Sequence[Finding]) -> tuple[str, int]:
     """The table with its advice, and the exit code: 1 when measuring is impossible."""
-    rows = [
-        [finding.name, finding.found, "ok" if finding.good else "impossible without" if finding.fatal else "limited"]
-        for finding in findings
-    ]
+    rows = [[finding.name, finding.found, finding.verdict] for finding in findings]
     lines = [tabulate(rows, headers=["what", "found", "verdict"], disable_numparse=True)]
-    lines += [f"{finding.name}: {finding.lack}" for finding in findings if not finding.good]
-    impossible = any(finding.fatal and not finding.good for finding in findings)
+    lines += [f"{finding.name}: {finding.cost}; {finding.mend}" for finding in findings if finding.verdict != "ok"]
+    impossible = any(finding.verdict == "impossible without" for finding in findings)
     lines.append("measuring is impossible here" if impossible else "this machine can measure")
     return "\n".join(lines), int(impossible)
 
 
 def _platform() -> Finding:
-    linux = sys.platform.startswith("linux")
-    return Finding("platform", f"{platform.system()} {platform.release()}", linux, True, "measured tests are skipped: run them on Linux")
+    verdict: Verdict = "ok" if sys.platform.startswith("linux") else "impossible without"
+    return Finding("platform", f"{platform.system()} {platform.release()}", verdict, "measured tests are skipped", "run them on Linux")
 
 
-def needed(name: str, read: Callable[[], object], needed_for: str, *, fatal: bool) -> Finding:
-    """Whether `read` works."""
+def needed(name: str, read: Callable[[], object], without: Verdict, cost: str, mend: str) -> Finding:
+    """Whether `read` works; the verdict `without` it."""
     try:
         read()
-    except (OSError, KeyError) as error:
-        return Finding(name, type(error).__name__, False, fatal, f"needed for {needed_for}")
-    return Finding(name, "readable")
+    except (OSError, LookupError, StopIteration) as error:
+        return Finding(name, type(error).__name__, without, cost, mend)
+    return Finding(name, "readable", "ok", cost, mend)
 
 
-def _process_memory(pid: int) -> Finding:
-    """Read one byte of the child, as an explanation would."""
-    try:
-        start = next(kernel.ranges(pid))[0]
-        with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
-            os.pread(memory.fileno(), 1, start)
-    except (OSError, StopIteration) as error:
-        return Finding("/proc/PID/mem", type(error).__name__, False, False, "a worker's bytes cannot be read; figures are not affected")
-    return Finding("/proc/PID/mem", "readable")
+def _first_byte(pid: int) -> None:
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        os.pread(memory.fileno(), 1, next(kernel.ranges(pid))[0])
 
 
 def _address_randomisation() -> Finding:
     off = subprocess.run([sys.executable, "-c", _FIX_ADDRESSES], check=False).returncode == 0
-    lack = (
-        "private bytes vary by some 100 KiB from run to run, and as much more is tolerated; "
-        "in Docker, run with --security-opt seccomp=unconfined, or with a profile that allows personality(2)"
-    )
-    return Finding("personality", "randomisation can be turned off" if off else "refused", off, False, lack)
+    cost = "private bytes vary by some 100 KiB from run to run, and as much more is tolerated"
+    mend = "in Docker, run with --security-opt seccomp=unconfined, or with a profile that allows personality(2)"
+    return Finding("personality", "randomisation can be turned off" if off else "refused", "ok" if off else "limited", cost, mend)
 
 
 def huge_pages(setting: Path = HUGE_PAGES) -> Finding:
-    """Whether the kernel hands out huge pages unasked."""
+    """Whether the kernel hands out huge pages unasked. Since Linux 5.8 (commit 3917c80280c9) writing to a shared one copies 4 KiB of it."""
     mode = transparent_huge_pages(setting)
-    lack = "memory is un-shared up to 2 MiB at a time: set /sys/kernel/mm/transparent_hugepage/enabled to madvise where baselines are made"
-    return Finding("huge pages (THP)", mode, mode != "always", False, lack)
+    cost = "new memory becomes private up to 2 MiB at a time, and before Linux 5.8 copied memory too"
+    mend = f"set {HUGE_PAGES} to madvise where baselines are made"
+    return Finding("huge pages (THP)", mode, "limited" if mode == "always" else "ok", cost, mend)
 
 
 def ptrace_scope(setting: Path = Path("/proc/sys/kernel/yama/ptrace_scope")) -> Finding:
-    """Whether Yama lets a process read its descendants."""
+    """Whether Yama lets a process attach to its descendants.
+
+    That is PTRACE_MODE_ATTACH, which /proc/PID/mem asks for; smaps_rollup and pagemap ask for PTRACE_MODE_READ, which Yama leaves alone
+    (ptrace(2), the kernel's Documentation/admin-guide/LSM/Yama.rst).
+    """
     scope = setting.read_text().strip() if setting.exists() else "no Yama"
-    lack = "a worker's pages cannot be read by its own ancestor: set kernel.yama.ptrace_scope to 1"
-    return Finding("ptrace scope", scope, scope not in ("2", "3"), False, lack)
+    allowed = "refused to everybody until a reboot" if scope == "3" else "left to who has CAP_SYS_PTRACE"
+    cost = f"costs no figure and no report, since smaps_rollup and pagemap stay readable; debuggers and /proc/PID/mem are {allowed}"
+    mend = "leave it" if scope == "3" else "leave it, or set kernel.yama.ptrace_scope to 1 for a debugger's sake"
+    return Finding("ptrace scope", scope, "not needed" if scope in ("2", "3") else "ok", cost, mend)
 
 
-def _cgroup(root: Path = Path("/sys/fs/cgroup")) -> Finding:
-    """The memory limit of this process's own control group, version 2."""
-    lines = Path("/proc/self/cgroup").read_text().splitlines() if Path("/proc/self/cgroup").exists() else []
-    path = next((line.partition("::")[2].lstrip("/") for line in lines if line.startswith("0::")), "")
-    limit = root / path / "memory.max"
-    return Finding("cgroup memory limit", limit.read_text().strip() if limit.exists() else "none")
+def cgroup_limit(root: Path = Path("/")) -> Finding:
+    """The least memory limit of this process's control group and of those around it, where it is less than the machine's memory."""
+    cost = "near a limit the kernel swaps pages out, which private and copied then miss, or kills a worker"
+    mend = (
+        "leave room for the master and its forks (docker run --memory, MemoryMax= of a systemd unit), "
+        "and have /sys/fs/cgroup mounted where the limit is unknown"
+    )
+    try:
+        limits = [(limit, file) for limit, file in _memory_limits(root) if limit < os.sysconf("SC_PHYS_PAGES") * kernel.PAGE]
+    except (OSError, LookupError):
+        return Finding("cgroup memory limit", "unknown", "limited", cost, mend)
+    if not limits:
+        return Finding("cgroup memory limit", "none", "ok", cost, mend)
+    limit, file = min(limits)
+    return Finding("cgroup memory limit", f"{units.render(limit, 'bytes')} ({file})", "limited", cost, mend)
 
 
-def _python() -> Finding:
-    free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-    debug = bool(sysconfig.get_config_var("Py_DEBUG"))
-    build = ", ".join(word for word, true in (("free-threaded", free_threaded), ("debug", debug)) if true) or "release"
-    lack = "this build lays out memory unlike a release build: its figures hold for itself alone"
-    return Finding("Python", f"{platform.python_implementation()} {platform.python_version()}, {build}", build == "release", False, lack)
+def _memory_limits(root: Path) -> list[tuple[int, Path]]:
+    """Limits in bytes and the files that set them (cgroups(7)); LookupError where this process's group cannot be seen.
+
+    The memory controller is in one hierarchy: version 1's of that name, else version 2's, whose name is empty.
+    """
+    groups: dict[str, PurePosixPath] = {}
+    listed = root / "proc/self/cgroup"
+    for line in listed.read_text().splitlines() if listed.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        groups |= dict.fromkeys(controllers.split(","), PurePosixPath(path))
+    controller = "memory" if "memory" in groups else ""
+    if controller not in groups:
+        return []
+    for line in (root / "proc/self/mountinfo").read_text().splitlines():
+        mount, _, system = line.partition(" - ")
+        (top, point), (kind, _, options) = mount.split()[3:5], system.split(" ", 2)
+        mounted = kind == "cgroup2" if not controller else kind == "cgroup" and controller in options.split(",")
+        if mounted and groups[controller].is_relative_to(top):
+            folder, group = root / point.lstrip("/"), groups[controller].relative_to(top)
+            if (folder / group).is_dir():
+                files = [folder / part / name for part in (group, *group.parents) for name in _LIMITS]
+                return [(int(text), file) for file in files if file.exists() and (text := file.read_text().strip()) != "max"]
+    raise LookupError
+
+
+def python_build(config: Callable[[str], object] = sysconfig.get_config_var) -> Finding:
+    """What kind of build runs pytest, and so the measured processes."""
+    words = [word for word, name in (("free-threaded", "Py_GIL_DISABLED"), ("debug", "Py_DEBUG")) if config(name)]
+    found = f"{platform.python_implementation()} {platform.python_version()}, {', '.join(words) or 'release'}"
+    cost = "this build lays out memory unlike a release build, and its figures hold for itself alone"
+    mend = "run pytest with the build that production runs, and make the baseline with it"
+    return Finding("Python", found, "limited" if words else "ok", cost, mend)
