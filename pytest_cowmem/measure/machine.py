@@ -20,7 +20,8 @@ def profile_key(environ: Mapping[str, str]) -> str:
     gil = "free-threaded" if sysconfig.get_config_var("Py_GIL_DISABLED") else "gil"
     allocator = environ.get("PYTHONMALLOC") or ("debug" if environ.get("PYTHONDEVMODE") else "mimalloc" if gil != "gil" else "pymalloc")
     preloaded = sorted(Path(name).name for name in environ.get("LD_PRELOAD", "").replace(":", " ").split())
-    python = f"{sys.implementation.name}{sys.version_info.major}.{sys.version_info.minor}"
+    debug = "d" if hasattr(sys, "gettotalrefcount") else ""  # as in a debug build's own name
+    python = f"{sys.implementation.name}{sys.version_info.major}.{sys.version_info.minor}{debug}"
     words = [
         platform.system().lower(),
         platform.machine(),
