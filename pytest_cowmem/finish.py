@@ -1,16 +1,18 @@
 """The end of a measuring run: pass on, or write the baseline and set the exit code. Runs in the pytest process."""
 
 import os
+from collections.abc import Collection
 
 import pytest
 
 from pytest_cowmem.errors import UsageError
 from pytest_cowmem.judge import baseline
 from pytest_cowmem.judge.update import Change, Measured, stale, update
+from pytest_cowmem.judge.verdict import Judgment, Verdict
 from pytest_cowmem.measure.machine import profile_key
 from pytest_cowmem.metrics import METRICS
 from pytest_cowmem.session import Session
-from pytest_cowmem.units import render
+from pytest_cowmem.units import render, render_change
 
 
 def finish(state: Session, session: pytest.Session) -> None:
@@ -53,13 +55,15 @@ def accept(state: Session, session: pytest.Session) -> None:
             record.profile,
             record.environment,
             record.entry,
-            {judgment.metric: judgment.verdict for judgment in record.judgments},
+            {judgment.metric: against_the_baseline(judgment) for judgment in record.judgments},
         )
         for record in state.records
+        if record.test not in state.unfit
     ]
     drop = state.stale if state.settings.update in ("changed", "all") else []
     new, changes = update(state.baseline, state.settings.update, measured, drop)
-    state.changes = [line for change in changes for line in told(change)]
+    state.written = {change.test for change in changes}
+    state.changes = [told(change, gated_of(state, change.test)) for change in changes]
     if changes:
         try:
             baseline.write(state.settings.baseline, new)
@@ -70,21 +74,37 @@ def accept(state: Session, session: pytest.Session) -> None:
     state.stale = [] if drop else state.stale
 
 
-def told(change: Change) -> list[str]:
-    """One change to the baseline for people, old to new."""
+def against_the_baseline(judgment: Judgment) -> Verdict:
+    """A judgment's verdict as if there were no budget: what is over budget may have regressed as well."""
+    if judgment.verdict is Verdict.OVER and judgment.difference is not None and judgment.difference > judgment.allowed:
+        return Verdict.REGRESSED
+    return judgment.verdict
+
+
+def gated_of(state: Session, test: str) -> set[str]:
+    """The metrics held to the baseline: by default, by a setting, or by a test's own marker, as far as they then differed."""
+    gated = {name for name, metric in METRICS.items() if metric.tolerance} | set(state.settings.tolerances)
+    red = {j.metric for record in state.records if record.test == test for j in record.judgments if j.verdict is not Verdict.OK}
+    return gated | red
+
+
+def told(change: Change, gated: Collection[str]) -> str:
+    """One change to the baseline for people, old to new, of the `gated` metrics."""
     if change.new is None:
-        return [f"removed  {change.test}"]
+        return f"removed  {change.test}"
     if change.old is None:
         private = change.new.metrics.get("private")
-        return [f"added    {change.test}" + (f"  private {render(private, 'bytes')}" if private is not None else "")]
-    differing = [name for name in METRICS if change.old.metrics.get(name) != change.new.metrics.get(name)]
-    parts = [
-        f"{name} {_value(change.old.metrics.get(name), name)} -> {_value(change.new.metrics.get(name), name)}"
-        for name in differing
-        if METRICS[name].tolerance
-    ]
-    return [f"changed  {change.test}  {', '.join(parts) or 'ungated metrics only'}"]
+        return f"added    {change.test}" + (f"  private {render(private, 'bytes')}" if private is not None else "")
+    old, new = change.old.metrics, change.new.metrics
+    parts = [_moved(name, old.get(name), new.get(name)) for name in METRICS if name in gated and old.get(name) != new.get(name)]
+    parts += ["the test's source"] if not parts and change.old.source != change.new.source else []
+    return f"changed  {change.test}  {', '.join(parts) or 'ungated metrics only'}"
 
 
-def _value(amount: int | None, metric: str) -> str:
-    return "-" if amount is None else render(amount, METRICS[metric].unit)
+def _moved(metric: str, old: int | None, new: int | None) -> str:
+    """One metric, old to new; by how much where both look alike."""
+    unit = METRICS[metric].unit
+    before, after = ("-" if amount is None else render(amount, unit) for amount in (old, new))
+    if before == after and old is not None and new is not None:
+        return f"{metric} {before} {render_change(new - old, unit)}"
+    return f"{metric} {before} -> {after}"

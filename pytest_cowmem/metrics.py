@@ -25,6 +25,8 @@ LAYOUT_NOISE = 128 * 1024
 # of the example's reports (address randomisation on, CPython 3.11) the highest resident growth of some 19 MiB moved by up to 3.4 %.
 PACKING = 0.05
 
+WIDENING = frozenset({"fresh", "returned"})  # the metrics of a baseline that widen what another layout may differ by
+
 
 @dataclass(frozen=True)
 class Metric:

@@ -14,11 +14,15 @@ _STEPS = 16  # to one tolerance
 def prove(kind: str, current: Round, private: int, judge: Callable[[int], Judgment]) -> Proof:
     """Plant regressions of one kind in the worker of `current`, whose scenario is over, until `judge` is red.
 
-    `private` is what the unchanged test measures; `judge` takes that and what was planted on top, in bytes.
+    `private` is what the unchanged test measures; `judge` takes that and what was planted on top, in bytes. Below its baseline or limit
+    a test may grow by as much more.
     """
     current.plant(kind, 1)  # what planting itself takes comes before the count
     start = current.private()
-    allowed = judge(private).allowed
+    now = judge(private)
+    tolerated = judge(max(private, now.baseline or 0)).allowed  # above the baseline, which is another amount than below it
+    room = min((line - private for line in (now.baseline, now.budget) if line is not None), default=0)
+    allowed = max(room, 0) + tolerated
     step = max(1, allowed // _STEPS // PAGE)
     planted = 0
     while planted <= 2 * allowed:

@@ -28,7 +28,8 @@ class Session:
     """The state of a measuring run.
 
     `collected` maps each collected test file to its measured tests, `whole` names the files of which no test was left out.
-    `stale` holds (profile, test) of entries without a test, `changes` a line for each change to the baseline file.
+    `stale` holds (profile, test) of entries without a test, `changes` a line for each change to the baseline file, `written` their tests,
+    `unfit` the tests that failed after they were measured, which the baseline is not to learn.
     """
 
     settings: Settings
@@ -39,6 +40,8 @@ class Session:
     whole: list[str] = field(default_factory=list)
     stale: list[tuple[str, str]] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+    unfit: set[str] = field(default_factory=set)
     write_failed: bool = False
     usage_error: str = ""
 
@@ -105,7 +108,7 @@ def run(item: pytest.Function, scenario: "Scenario", body: Callable[[], object])
 
     problem = None
     try:
-        record = item.stash[RECORD] = scenario.measure(body)
+        record = scenario.measure(body)
     except CowmemError as error:
         if end_at_the_test(error.__traceback__, item):
             raise
@@ -113,9 +116,10 @@ def run(item: pytest.Function, scenario: "Scenario", body: Callable[[], object])
     if problem is not None:
         pytest.fail(problem, pytrace=False)
     if scenario.settings.prove and not record.failed:
-        record = item.stash[RECORD] = scenario.prove(body, record)
+        record = scenario.prove(body, record)
     if scenario.calls_for_explanation(record):
-        record = item.stash[RECORD] = scenario.explain(body, record)
+        record = scenario.explain(body, record)
+    item.stash[RECORD] = record
     if record.failed:
         pytest.fail(explain_failure(record), pytrace=False)
 
@@ -141,6 +145,8 @@ def note_report(state: Session, report: pytest.TestReport) -> None:
     data = vars(report).get("cowmem")
     if data is not None:
         state.records.append(Record.from_dict(data))
+    if report.when == "teardown" and report.failed:
+        state.unfit.add(report.nodeid)
 
 
 def note_worker(state: Session, output: Mapping[str, Any]) -> None:

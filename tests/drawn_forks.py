@@ -76,7 +76,7 @@ def draw(sock: socket.socket, module: Any, path: str) -> None:
     from pytest_cowmem.zygote import atlas, held
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    assert held.draw_grown(fd, dict.fromkeys(held.entries(loaded), -1), [])[0]
+    assert held.draw_grown(fd, ({}, {}, sorted(loaded)), [], bool)[0]
     os.ftruncate(fd, 0)
     os.lseek(fd, 0, os.SEEK_SET)
     types, modules = atlas.draw(fd, loaded)

@@ -44,6 +44,30 @@ BASES = (object, dict, list, int, str, set, tuple, BaseException, ModuleType)
 CLASSES = [type.__new__(Meta, f"Hostile{base.__name__}", (base,), refusals()) for base in BASES]
 OBJECTS = [base.__new__(cls) for base, cls in zip(BASES, CLASSES, strict=True)]
 sys.modules["hostile_module"] = OBJECTS[-1]  # type: ignore[assignment]
+
+# Texts that are no plain strings, where Python itself lets them stand, and one among a module's names.
+Text: Any = type("Text", (str,), refusals() | {name: str.__dict__[name] for name in ("__hash__", "__str__")})
+
+
+class Model:
+    """A class that says it is of a module whose name is no plain string."""
+
+
+Model.__module__ = Text("hostile")
+Model.__qualname__ = Text("Model")
+MODEL = Model()
+
+
+def keep(kept: "list[int]" = []) -> None:  # noqa: B006
+    """A function of such a module, with such a name, and with defaults that are no plain tuple."""
+
+
+keep.__qualname__ = Text("keep")
+keep.__defaults__ = type("Defaults", (tuple,), refusals())(([],))
+OTHER = ModuleType("hostile_other")
+OTHER.__file__ = Text("/hostile.py")
+vars(OTHER)[Text("__file__")] = vars(OTHER).pop("__file__")
+sys.modules["hostile_other"] = OTHER
 CALLED.clear()
 
 

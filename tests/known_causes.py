@@ -1,5 +1,6 @@
 """Programs that lose shared pages for a known cause. Each function's line with its name in a comment is the one to be charged."""
 
+import _thread
 import gc
 import json
 import re
@@ -34,6 +35,11 @@ def build_list() -> None:
     KEPT.append([str(number) for number in range(200_000)])  # build_list
 
 
+def spoil_cache() -> None:
+    """Nobody calls this, so that it cannot be what fills the cache."""
+    CACHE[0] = ""
+
+
 def fill_cache() -> None:
     for number in range(20_000):
         if number not in CACHE:
@@ -48,6 +54,28 @@ def import_late() -> None:
     import pydoc_data.topics  # import_late
 
     KEPT.append(pydoc_data.topics)
+
+
+def import_own() -> None:
+    import late_causes  # import_own
+
+    KEPT.append(late_causes)
+
+
+def keep_in_late_module() -> None:
+    import late_causes
+
+    late_causes.remember()
+
+
+LAZY: "list[bytes] | None" = None
+
+
+def keep_in_lazy_global() -> None:
+    global LAZY
+    LAZY = []
+    for number in range(3_000):
+        LAZY.append(b"%d" % number * 200)  # keep_in_lazy_global
 
 
 def compile_pattern() -> None:
@@ -124,6 +152,64 @@ def in_thread() -> None:
 def work_in_thread() -> None:
     gc.disable()
     KEPT.append([str(number) for number in range(200_000)])  # in_thread
+
+
+def in_raw_thread() -> None:
+    done = _thread.allocate_lock()
+    done.acquire()
+    _thread.start_new_thread(work_in_raw_thread, (), {"done": done})
+    done.acquire()
+
+
+def work_in_raw_thread(done: _thread.LockType) -> None:
+    gc.disable()
+    KEPT.append([str(number) for number in range(200_000)])  # in_raw_thread
+    done.release()
+
+
+def after_settrace() -> None:
+    gc.disable()
+    sys.settrace(None)
+    threading.settrace(lambda *_: None)
+    allocate_after_settrace()
+
+
+def allocate_after_settrace() -> None:
+    KEPT.append([str(number) for number in range(200_000)])  # after_settrace
+
+
+def fill_stack() -> None:
+    """Python 3.10 and 3.11 end tracing where the stack is full."""
+    try:
+        fill_stack()
+    except RecursionError:
+        return
+
+
+def after_full_stack() -> None:
+    fill_stack()
+    gc.collect(0)
+    allocate_after_full_stack()
+
+
+def allocate_after_full_stack() -> None:
+    KEPT.append([str(number) for number in range(200_000)])  # after_full_stack
+
+
+def unseen() -> None:
+    gc.disable()
+    fill_stack()
+    allocate_after_full_stack()
+
+
+def app(environ: "dict[str, str]", start_response: "Callable[..., object]") -> "list[bytes]":
+    gc.disable()
+    if environ["PATH_INFO"] == "/fill":
+        fill_stack()
+    else:
+        allocate_after_full_stack()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ok"]
 
 
 def allocate_after_return() -> None:

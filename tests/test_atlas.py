@@ -10,7 +10,7 @@ import pytest
 from drawn_forks import Drawn, drawn
 
 from pytest_cowmem.explain.overlay import NO_MODULE, new_bytes, overlay
-from pytest_cowmem.explain.pages import HEAP, INTERPRETER, STACK, Pages, Regions
+from pytest_cowmem.explain.pages import ALLOCATOR, GUARD, HEAP, INTERPRETER, LIBRARY, MAPPED, STACK, THREAD_STACK, Pages, Regions
 from pytest_cowmem.measure.kernel import PAGE
 
 
@@ -91,3 +91,29 @@ def test_regions_know_what_memory_is() -> None:
     kinds = {regions.at(page).kind for region in regions._all for page in [region.start // PAGE]}
     assert {HEAP, STACK, INTERPRETER} <= kinds
     assert regions.at(0).name == ""
+    buffer = bytes(40_000_000)  # over the largest threshold that malloc sets itself
+    assert Regions(os.getpid()).at((id(buffer) + len(buffer) // 2) // PAGE).kind == MAPPED
+
+
+MAPS = """\
+550000000000-550000021000 rw-p 00000000 00:00 0 [heap]
+7f0000000000-7f0000021000 rw-p 00000000 00:00 0
+7f0000021000-7f0004000000 ---p 00000000 00:00 0
+7f0004100000-7f0004101000 ---p 00000000 00:00 0
+7f0004101000-7f0004901000 rw-p 00000000 00:00 0
+7f0004901000-7f0004b01000 rw-p 00000000 00:00 0
+7f0005000000-7f00057a2000 rw-p 00000000 00:00 0
+7f0006000000-7f0006001000 rw-p 00000000 08:01 9 /usr/lib/libz.so
+7f0006001000-7f0006101000 rw-p 00000000 00:00 0
+"""
+
+
+def test_memory_without_a_name_is_told_by_its_size_and_neighbours(tmp_path: Path) -> None:
+    folder = tmp_path / "7"
+    folder.mkdir()
+    (folder / "exe").symlink_to("/usr/bin/python3")
+    (folder / "maps").write_text(MAPS)
+    regions = Regions(7, tmp_path)
+    starts = [int(line.partition("-")[0], 16) // PAGE for line in MAPS.splitlines()]
+    kinds = [HEAP, HEAP, GUARD, GUARD, THREAD_STACK, ALLOCATOR, MAPPED, LIBRARY, LIBRARY]
+    assert [regions.at(page).kind for page in starts] == kinds

@@ -1,6 +1,9 @@
 """Whole runs of pytest that say why: what a red test shows, what the baseline keeps, and `cow_worker.explain()`."""
 
 import json
+import re
+
+import pytest
 
 from pytest_cowmem.record import Record
 
@@ -29,7 +32,7 @@ def test_a_red_test_says_why_and_a_green_one_does_not(project):
             "where * went: * fresh, * copied (* by *",
             "*private *line *function *most of it under*",
             "*MiB *apps/bare.py:* *genexpr*",
-            "modules, by their lines: bare *",
+            "by module: bare *",
             "on copied pages: objects of bare *",
             "[*] read less: *bare.py:*",
         ]
@@ -60,7 +63,34 @@ def test_the_baseline_keeps_bytes_by_module_and_a_regression_says_which_grew(pro
     assert "bare" not in entry["modules"] or entry["modules"]["bare"] < 100_000
     result = project(body.format("read"), app="bare:busy")
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["modules, by their lines, since the baseline: bare +* MiB"])
+    result.stdout.fnmatch_lines(["by module, since the baseline: bare +* MiB"])
+
+
+KEEPERS = {
+    "shop": """
+        import keeping, cleaning
+        DATA = [{"n": n} for n in range(20_000)]
+        def app(environ, start_response):
+            if environ["PATH_INFO"] == "/keep":
+                keeping.keep(["name %d" % number for number in range(20_000)])
+            if environ["PATH_INFO"] == "/clean":
+                cleaning.clean()
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"ok"]
+        """,
+    "keeping": "KEPT = []\ndef keep(value):\n    KEPT.append(value)\n",
+    "cleaning": "import gc\ndef clean():\n    gc.collect()\n",
+}
+
+
+def test_the_module_that_keeps_or_collects_is_named_and_not_the_one_that_allocates(project, pytester):
+    pytester.makepyfile(**KEEPERS)
+    body = "def test_it(cow_worker):\n    cow_worker.get('/{}')\n"
+    project(body.format(""), "--cowmem-update", app="shop:app").assert_outcomes(passed=1)
+    for path, module in (("keep", "keeping"), ("clean", "cleaning")):
+        result = project(body.format(path), app="shop:app")
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"by module, since the baseline: {module}* +*"])
 
 
 def test_a_baseline_without_modules_is_read(project, pytester):
@@ -129,7 +159,86 @@ def test_a_test_that_cannot_be_traced_stays_red_and_says_so(project):
         app="bare:busy",
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["private is over budget by *", "note: why is not known, since a traced round failed: only once*"])
+    result.stdout.fnmatch_lines(
+        ["private is over budget by *", "note: why is not known, since a traced round failed: AssertionError: only once"]
+    )
+
+
+def test_whatever_ends_a_traced_round_does_not_turn_a_green_test_red(project):
+    result = project(
+        """
+        import pytest
+        rounds = {}
+        @pytest.mark.parametrize("error", [SystemExit("bye"), BaseException("odd")])
+        def test_it(cow_worker, error):
+            cow_worker.get("/")
+            rounds[error] = rounds.get(error, 0) + 1
+            if rounds[error] == 2:
+                raise error
+        """,
+        "--cowmem-explain",
+    )
+    result.assert_outcomes(passed=2)
+    result.stdout.fnmatch_lines(["*a traced round failed: SystemExit: bye*", "*a traced round failed: BaseException: odd*"])
+
+
+def test_a_traced_round_can_be_interrupted(project):
+    result = project(
+        """
+        import pytest
+        rounds = []
+        def test_it(cow_worker):
+            cow_worker.get("/")
+            rounds.append(None)
+            if len(rounds) == 2:
+                pytest.exit("enough")
+        """,
+        "--cowmem-explain",
+    )
+    result.stdout.fnmatch_lines(["!* _pytest.outcomes.Exit: enough !*"])
+    result.stdout.no_fnmatch_line("*why is not known*")
+
+
+LATE = {
+    "late_wsgi": """
+        def app(environ, start_response):
+            import late_tables
+            start_response("200 OK", [("Content-Type", "text/plain")])
+            return [b"ok"]
+        """,
+    "late_tables": "import late_rows\nNAMES = ['name %d' % number for number in range(3_000)]\n" + "X = {1: [2], 3: (4, 5)}\n" * 2_000,
+    "late_rows": "ROWS = [[number] for number in range(3_000)]\n",
+}
+
+
+def test_an_explanation_asked_for_is_not_of_the_round_that_compiles(project, pytester, monkeypatch):
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
+    pytester.makepyfile(**LATE)
+    result = project(
+        """
+        import pytest
+        @pytest.mark.mem_budget(private="1 KiB")
+        def test_it(cow_worker):
+            cow_worker.get("/")
+            why = cow_worker.explain()
+            assert why.first == why.private
+            assert {(it.module, it.by, it.place) for it in why.imports} >= {
+                ("late_tables", "late_tables", "late_wsgi.py:2"), ("late_rows", "late_tables", "late_wsgi.py:2")
+            }
+            (preload,) = [advice for advice in why.advice if advice.rule == "preload"]
+            assert preload.gain == sum(it.bytes for it in why.imports)
+        """,
+        app="late_wsgi:app",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["private is over budget by *", "late imports: late_tables * (late_wsgi.py:2)*", "[*] preload: import late_tables *"]
+    )
+    result.stdout.no_fnmatch_line("[*] share cache: *")
+    measured, explained = (
+        float(re.search(said, result.stdout.str(), re.MULTILINE)[1]) for said in (r"^private +([\d.]+) ", r"^where (\S+) ")
+    )
+    assert explained == pytest.approx(measured, rel=0.1)
 
 
 def test_a_record_with_an_explanation_survives_json(project, pytester):

@@ -1,6 +1,7 @@
 """The gate end to end: budgets, the baseline's life, and what bad input gets, as a user's pytest run shows them."""
 
 import json
+import re
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -46,6 +47,11 @@ def baseline(pytester):
     return lambda: json.loads((pytester.path / "cowmem-baseline.json").read_text())
 
 
+def told(result):
+    """What a run printed, in one line: sentences are wrapped to the terminal."""
+    return " ".join(result.stdout.str().split())
+
+
 def entries(data):
     (profile,) = data["profiles"].values()
     return profile["tests"]
@@ -77,7 +83,7 @@ def test_update_then_ok_then_regressed_then_accepted(shop, baseline):
     red.assert_outcomes(failed=1)
     red.stdout.fnmatch_lines(
         [
-            "private has regressed by * tolerated",
+            "private has regressed by *, baseline *",
             "metric * measured * budget * baseline * difference * verdict",
             "private * regressed",
             "*--cowmem-update*",
@@ -169,11 +175,30 @@ def test_a_deselected_test_is_not_stale(shop, pytester):
     assert "stale:" not in shop("-k", "kept").stdout.str()
 
 
+def test_entries_are_stale_too_where_no_measured_test_is_left(shop, pytester, baseline):
+    shop("--cowmem-update")
+    for plain in ("def test_plain(): pass", "VALUE = 1"):
+        pytester.makepyfile(test_shop=plain)
+        shop().stdout.fnmatch_lines(["nothing was measured: there is no test that uses cow_worker", "stale: test_shop.py::test_kept *"])
+    shop("--cowmem-update").stdout.fnmatch_lines(["baseline: removed  test_shop.py::test_kept"])
+    assert not any(profile["tests"] for profile in baseline()["profiles"].values())
+
+
+def test_a_test_picked_by_its_modules_name_makes_nothing_stale(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
+    shop("--cowmem-update")
+    picked = shop("--pyargs", "test_shop::test_kept", "-o", "pythonpath=.")
+    picked.assert_outcomes(passed=1)
+    assert "stale:" not in picked.stdout.str()
+
+
 def test_another_environment_has_a_profile_of_its_own(shop, baseline):
     shop("--cowmem-update")
     other = shop(PYTHONMALLOC="malloc")
     assert other.ret == 0
-    other.stdout.fnmatch_lines(["test_shop::test_kept *incompatible", "1 incompatible: cowmem-baseline.json has only *-gil-pymalloc"])
+    other.stdout.fnmatch_lines(
+        ["test_shop::test_kept *incompatible", "1 incompatible: cowmem-baseline.json has only", "  *-gil-pymalloc", "to accept:*"]
+    )
     assert shop("--cowmem-strict").ret == 1
     shop("--cowmem-update")
     assert [key.rpartition("-")[2] for key in baseline()["profiles"]] == ["malloc", "pymalloc"]
@@ -219,6 +244,7 @@ def test_an_unreadable_baseline_is_a_usage_error_and_stays_as_it_is(shop, pytest
         (["-o", "cowmem_timeout=-1"], "cowmem_timeout is a positive number"),
         (["-o", "cowmem_tolerance=private = lots"], "is not a tolerance"),
         (["--cowmem-update", "test_shop.py"], "put paths before the option"),
+        (["--cowmem-update", "--cowmem-baseline=no/such/folder.json"], "cannot be written (its folder does not exist)"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(shop, options, words):
@@ -228,10 +254,18 @@ def test_what_cannot_be_meant_is_a_usage_error(shop, options, words):
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
-def test_a_marker_that_cannot_be_meant_is_a_usage_error(shop, pytester, workers):
-    pytester.makepyfile(test_shop=TEST.replace("def", "@pytest.mark.mem_budget(privat='8 KiB')\ndef"))
+@pytest.mark.parametrize(
+    ("marker", "told"),
+    [
+        ("mem_budget(privat='8 KiB')", "there is no metric 'privat'"),
+        ("mem_budget(private=0.5)", "0.5 is not a whole number of bytes"),
+        ("cow_app('nowhere.at_all:app')", "the app 'nowhere.at_all:app' names no module"),
+    ],
+)
+def test_a_marker_that_cannot_be_meant_is_a_usage_error(shop, pytester, workers, marker, told):
+    pytester.makepyfile(test_shop=TEST.replace("def", f"@pytest.mark.{marker}\ndef"))
     result = shop(*workers)
-    assert "there is no metric 'privat'" in result.stdout.str() + result.stderr.str()
+    assert told in " ".join((result.stdout.str() + result.stderr.str()).split())
     assert result.ret == 4
 
 
@@ -251,3 +285,59 @@ def test_only_runs_the_measured_tests(shop, pytester):
 def test_an_xfail_over_budget_is_an_xfail(shop, pytester):
     pytester.makepyfile(test_shop=TEST.replace("def", "@pytest.mark.xfail\n@pytest.mark.mem_budget(private='8 KiB')\ndef"))
     shop().assert_outcomes(xfailed=1)
+
+
+def test_a_metric_that_is_new_is_told_red_under_strict_and_written(shop, pytester, baseline):
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST + '    cow_worker.burst("GET", "/", times=20)\n')
+    tolerance = ("-o", "cowmem_tolerance=private = 90 MiB")
+    shop(*tolerance).stdout.fnmatch_lines(["test_shop::test_kept *new", "new: growth of test_shop.py::test_kept is not in *"])
+    strict = shop("--cowmem-strict", *tolerance)
+    assert strict.ret == 1
+    strict.stdout.fnmatch_lines(["growth is new: * KiB, and the baseline has none"])
+    shop("--cowmem-update", *tolerance)
+    assert entries(baseline())["test_shop.py::test_kept"]["metrics"]["growth"] > 4096
+    assert shop("--cowmem-strict", *tolerance).ret == 0
+
+
+def test_a_metric_that_is_gone_is_told_and_an_update_forgets_it(shop, pytester, baseline):
+    pytester.makepyfile(test_shop=TEST + '    cow_worker.burst("GET", "/", times=20)\n')
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST)
+    tolerance = ("-o", "cowmem_tolerance=private = 90 MiB")
+    gone = shop(*tolerance)
+    assert gone.ret == 0
+    gone.stdout.fnmatch_lines(["missing: growth of test_shop.py::test_kept could not be measured", "to accept: *--cowmem-update*"])
+    assert shop("--cowmem-strict", *tolerance).ret == 1
+    assert re.search(r"baseline: changed test_shop.py::test_kept .*growth \S+ KiB -> -", told(shop("--cowmem-update", *tolerance)))
+    assert shop("--cowmem-strict", *tolerance).ret == 0
+
+
+def test_a_teardown_that_fails_keeps_a_test_out_of_the_baseline(shop, pytester):
+    pytester.makepyfile(
+        test_shop="import pytest\n@pytest.fixture(autouse=True)\ndef check():\n    yield\n    assert 0\n"
+        + TEST.replace("import pytest", "")
+    )
+    shop("--cowmem-update").assert_outcomes(passed=1, errors=1)
+    assert not (pytester.path / "cowmem-baseline.json").exists()
+
+
+def test_what_differs_from_round_to_round_is_noise_and_no_regression(shop, pytester):
+    shop("--cowmem-update", "-o", "cowmem_rounds=3")
+    sizes = "import itertools\nSIZES = itertools.cycle([1, 300_000])\n"
+    kept = "def keep(size):\n    KEPT.append(bytearray(b'x' * size))\n"
+    pytester.makepyfile(test_shop=sizes + TEST + "    cow_worker.call('shop:keep', next(SIZES))\n", shop=APP + kept)
+    noisy = shop("-o", "cowmem_rounds=3")
+    assert noisy.ret == 1
+    noisy.stdout.fnmatch_lines(["private is noisy: a quarter of the rounds are * or more from *"])
+
+
+def test_an_update_says_what_it_changed_of_what_the_settings_gate(shop, pytester):
+    late = "def late():\n    import this_is_late\n"
+    pytester.makepyfile(this_is_late="")
+    pytester.makepyfile(shop=APP + late)
+    gate = ("-o", "cowmem_tolerance=imports = 0")
+    shop("--cowmem-update", *gate)
+    pytester.makepyfile(test_shop=TEST + "    cow_worker.call('shop:late')\n")
+    assert shop(*gate).ret == 1
+    assert "imports 0 -> 1" in told(shop("--cowmem-update", *gate))

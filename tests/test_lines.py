@@ -1,16 +1,19 @@
 """Lines named for the pages they cost, in real forks of programs whose cause is known."""
 
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hostile
 import pytest
 from traced_forks import HERE, Parent
 
 from pytest_cowmem.measure.kernel import PAGE
 from pytest_cowmem.zygote.fold import Folder
 
-PROGRAMS = HERE / "known_causes.py"
+PROGRAMS, LATE = HERE / "known_causes.py", HERE / "late_causes.py"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,8 @@ CAUSES = [
     "parse_json",
     "fill_sqlite",
     "in_thread",
+    "in_raw_thread",
+    "after_settrace",
     "allocate_after_return",
     "allocate_after_raise",
     "allocate_in_generator",
@@ -63,6 +68,19 @@ def test_a_known_cause_is_named(parent: Parent, cause: str) -> None:
     assert told["tracer"] * PAGE <= 0.1 * private
 
 
+def test_a_full_stack_ends_tracing_until_a_collection_at_most(parent: Parent) -> None:
+    told = parent.traced("after_full_stack")
+    assert told["lines"][0][:2] == (str(PROGRAMS), marked_line("after_full_stack"))
+    assert told["unseen"] < 0.1 * told["total"]
+
+
+def test_what_nobody_listened_to_is_told(parent: Parent) -> None:
+    told = parent.traced("unseen")
+    charged = at_line(told, "after_full_stack")
+    assert charged + told["unseen"] >= 0.8 * told["total"]
+    assert (told["unseen"] > charged) is (sys.version_info < (3, 12))
+
+
 def test_a_collection_is_kept_apart_from_its_line(parent: Parent) -> None:
     told = parent.traced("collect")
     (generation, path, line, function, *_, times, faults) = told["collections"][0]
@@ -76,6 +94,15 @@ def test_a_late_import_names_its_module(parent: Parent) -> None:
     assert importing >= {("pydoc_data.topics", "pydoc_data"), ("pydoc_data.topics", "pydoc_data.topics")}
     inner = pages([row for row in rows if row[6] and row[6][1] == "pydoc_data.topics"])
     assert inner > 3 * pages([row for row in rows if row[6] and row[6][1] == "pydoc_data"])
+
+
+def test_a_late_import_of_the_apps_own_is_charged_to_the_line_that_imports(parent: Parent) -> None:
+    rows = parent.traced("import_own")["lines"]
+    mine = [row for row in rows if row[:2] == (str(PROGRAMS), marked_line("import_own"))]
+    assert pages(mine) >= 0.9 * pages(rows)
+    assert not [row for row in rows if row[0] == str(LATE)]
+    beside = {row[3:6] for row in mine if row[6] == ("late_causes", "late_causes")}
+    assert {line for path, line, _ in beside if path == str(LATE)} >= {4, 5, 6}
 
 
 def test_library_lines_stand_beside_the_line_that_called(parent: Parent) -> None:
@@ -100,4 +127,18 @@ def test_app_files_are_told_from_libraries() -> None:
     assert not folder.is_app("/srv/shop/vendor/site-packages/flask/app.py")
     assert not folder.is_app("<frozen importlib._bootstrap>")
     assert not folder.is_app(str(Path(Folder.__init__.__code__.co_filename)))
+
+
+def test_an_app_that_is_installed_is_no_library() -> None:
     assert Folder(["/usr/lib/python3/dist-packages/shop"]).is_app("/usr/lib/python3/dist-packages/shop/views.py")
+    for installed in (f"{os.path.dirname(os.__file__)}/site-packages", "/srv/shop/.venv/lib/python3.12/site-packages"):
+        folder = Folder(["/srv/shop", "/", f"{installed}/shop"])
+        assert folder.is_app(f"{installed}/shop/views.py")
+        assert not folder.is_app(f"{installed}/flask/app.py")
+        assert not folder.is_app(f"{installed}/shop/vendor/site-packages/six.py")
+        assert not folder.is_app(os.__file__)
+
+
+def test_a_file_whose_name_is_no_plain_string_is_not_asked() -> None:
+    assert Folder(["/srv/shop"]).is_app(hostile.Text("/srv/shop/views.py"))
+    assert hostile.CALLED == []

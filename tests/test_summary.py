@@ -51,7 +51,7 @@ def test_no_line_is_wider_than_the_terminal(width):
 
 
 def test_all_columns_where_there_is_room():
-    header, _, line = terminal.rows([record(limits={"private": 6 * MIB}, known={"private": 5 * MIB - 4096})], 200)
+    header, _, line = terminal.rows([record(limits={"private": 6 * MIB}, known=VALUES | {"private": 5 * MIB - 4096})], 200)
     assert header.split() == ["test", "private", "change", "of", "budget", "copied", "fresh", "gc", "pauses", "verdict"]
     assert " ".join(line.split()) == "test_memory::test_feed 5.00 MiB +4.00 KiB 83% 4.00 MiB 1.00 MiB 3 to 1.50 ms ok"
 

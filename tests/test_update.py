@@ -1,5 +1,7 @@
 """What --cowmem-update writes in each mode, and what it leaves alone."""
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
@@ -37,6 +39,31 @@ def test_modes(mode, expected):
     new, _ = update(OLD, mode, RUN, [])
     assert {test: e for test, e in new.profiles["here"].tests.items() if test != "t::gone"} == expected
     assert new.profiles["there"] is OTHER
+
+
+def test_tighten_lowers_what_would_widen_the_tolerance_too():
+    def wide(private, fresh, layout):
+        return replace(entry(private), metrics={"private": private, "gc_pause": 9, "fresh": fresh, "returned": fresh}, layout=layout)
+
+    old = Baseline({"here": Profile({}, {"t::a": wide(100, 90, "then")})})
+    run = [Measured("t::a", "here", {}, wide(5, 3, "now"), {"private": Verdict.IMPROVED, "gc_pause": Verdict.OK})]
+    assert update(old, "tighten", run, [])[0].profiles["here"].tests["t::a"] == wide(5, 3, "now")
+
+
+@pytest.mark.parametrize(("mode", "private"), [("changed", 101), ("new", 100), ("tighten", 100), ("all", 101)])
+def test_a_metric_without_a_baseline_is_written_where_new_ones_are(mode, private):
+    old = Baseline({"here": Profile({}, {"t::a": replace(entry(100), metrics={"private": 100})})})
+    run = [Measured("t::a", "here", {}, entry(101, 7), {"private": Verdict.OK, "growth": Verdict.NEW})]
+    written = update(old, mode, run, [])[0].profiles["here"].tests["t::a"].metrics
+    assert written == ({"private": 100} if mode == "tighten" else {"private": private, "growth": 7})
+
+
+def test_changed_takes_note_of_a_changed_test_and_of_a_metric_that_is_gone():
+    run = [found("t::a", 101, Verdict.OK)]
+    run[0] = replace(run[0], entry=replace(run[0].entry, source="edited"))
+    assert update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"] == replace(entry(100, 5), source="edited")
+    gone = replace(run[0], entry=replace(entry(101), metrics={"private": 101}), verdicts={"growth": Verdict.MISSING})
+    assert update(OLD, "changed", [gone], [])[0].profiles["here"].tests["t::a"].metrics == {"private": 101}
 
 
 def test_changed_leaves_what_is_ok_as_it_was_and_all_does_not():

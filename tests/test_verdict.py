@@ -30,6 +30,11 @@ def verdict_of(measurement, budget=None, known=None, compatible=True):
     return gravest(judgments, known, compatible), judgments
 
 
+def of_first(measurement, known, budget=None):
+    """The verdict on the first metric that was measured."""
+    return verdict_of(measurement, budget, known)[1][0].verdict
+
+
 @pytest.mark.parametrize(
     ("private", "expected"),
     [
@@ -55,11 +60,14 @@ def test_another_layout_is_tolerated_and_no_more():
 def test_what_was_given_back_may_be_kept_in_another_layout_and_only_there():
     slack = SLACK + LAYOUT_NOISE + MIB // 2
     known = entry(layout="elsewhere", private=MIB, copied=MIB, returned=MIB // 2)
-    assert verdict_of(measured(private=MIB + slack), known=known)[0] is Verdict.OK
-    assert verdict_of(measured(private=MIB + slack + 1), known=known)[0] is Verdict.REGRESSED
-    assert verdict_of(measured(private=MIB + SLACK + 1), known=entry(private=MIB, returned=MIB // 2))[0] is Verdict.REGRESSED
+    assert of_first(measured(private=MIB + slack), known) is Verdict.OK
+    assert of_first(measured(private=MIB + slack + 1), known) is Verdict.REGRESSED
+    assert of_first(measured(private=MIB + SLACK + 1), entry(private=MIB, returned=MIB // 2)) is Verdict.REGRESSED
     copies = Budget(tolerances={"copied": Tolerance(0, SLACK)})
-    assert verdict_of(measured(copied=MIB + SLACK + LAYOUT_NOISE + 1), copies, known)[0] is Verdict.REGRESSED
+    assert (
+        of_first(measured(copied=MIB + SLACK + LAYOUT_NOISE + 1), entry(layout="elsewhere", copied=MIB, returned=MIB), copies)
+        is Verdict.REGRESSED
+    )
 
 
 def test_what_was_given_back_now_is_no_improvement_on_another_layout():
@@ -112,6 +120,19 @@ def test_spread_over_the_tolerance_is_noise_and_never_a_regression():
     assert {judgment.verdict for judgment in judgments} == {Verdict.NOISY}
 
 
+@pytest.mark.parametrize(("private", "expected"), [(5 * MIB, Verdict.OVER), (MIB + SLACK, Verdict.NOISY), (MIB // 2, Verdict.NOISY)])
+def test_noise_around_a_budget_is_noise_and_beyond_it_is_over(private, expected):
+    assert verdict_of(measured(spread=2 * SLACK, private=private), Budget({"private": MIB}))[0] is expected
+
+
+def test_a_gated_metric_that_the_entry_lacks_is_new():
+    known = entry(private=MIB)
+    verdict, judgments = verdict_of(measured(private=MIB, growth=100, fresh=5), known=known)
+    assert verdict is Verdict.NEW
+    assert [judgment.metric for judgment in judgments if judgment.verdict is Verdict.NEW] == ["growth"]
+    assert fails(judgments, verdict, strict=True, ratchet=False, update=None)
+
+
 def test_a_regression_is_not_hidden_by_noise_in_another_metric():
     measurement = Measurement({"private": 5 * MIB, "gc_pause": 10**8}, {"private": 0, "gc_pause": 10**8}, (), 10, 3)
     assert verdict_of(measurement, known=entry(private=MIB, gc_pause=10**8))[0] is Verdict.REGRESSED
@@ -132,12 +153,18 @@ def test_a_metric_that_cannot_be_had_is_missing():
     assert fails(judgments, verdict, strict=True, ratchet=False, update=None)
 
 
+def test_what_was_measured_once_and_no_longer_is_missing():
+    verdict, judgments = verdict_of(measured(private=1), known=entry(private=1, copied=1, peak=1))
+    assert verdict is Verdict.MISSING
+    assert {judgment.metric for judgment in judgments if judgment.verdict is Verdict.MISSING} == {"copied", "peak"}
+
+
 def test_fresh_memory_may_be_packed_otherwise_in_another_layout():
     old = replace(entry(private=20 * MIB, fresh=10 * MIB), layout="elsewhere")
     slack = int(0.02 * 20 * MIB) + LAYOUT_NOISE + MIB // 2
-    assert verdict_of(measured(private=20 * MIB + slack), known=old)[0] is Verdict.OK
-    assert verdict_of(measured(private=20 * MIB + slack + 1), known=old)[0] is Verdict.REGRESSED
-    assert verdict_of(measured(private=20 * MIB + slack), known=replace(old, layout="here"))[0] is Verdict.REGRESSED
+    assert of_first(measured(private=20 * MIB + slack), old) is Verdict.OK
+    assert of_first(measured(private=20 * MIB + slack + 1), old) is Verdict.REGRESSED
+    assert of_first(measured(private=20 * MIB + slack), replace(old, layout="here")) is Verdict.REGRESSED
 
 
 @pytest.mark.parametrize(
@@ -171,7 +198,8 @@ def test_effects(case, options, red):
 def test_notes_name_what_differs_and_is_not_matched():
     found, old = entry(), Entry({}, {}, 3, "other", "freeze: on, 700 10 10, 7 frozen", "elsewhere")
     said = notes(found, old, {"aslr": "on", "kernel": "6.1"}, {"aslr": "off", "kernel": "6.1"})
-    assert said[0] == "measured with aslr on; the baseline with aslr off"
+    assert said[0] == "measured with aslr on; the baseline was last written with aslr off"
+    assert notes(found, None, {"aslr": "on"}, {"aslr": "off"}) == []
     assert [word in " ".join(said) for word in ("source has changed", "gc policy", "128 KiB + 5% fresh tolerated", "kernel")] == [
         True,
         True,
@@ -189,7 +217,13 @@ def test_bytes_and_counts_by_median_times_by_minimum():
     samples = [Sample({"private": p, "gc_pause": t}, (), 1) for p, t in ((10, 9), (500, 5), (12, 7))]
     summary = Measurement.of(samples)
     assert summary.values == {"private": 12, "gc_pause": 5}
-    assert summary.spread == {"private": 2, "gc_pause": 2}
+    assert summary.spread == {"private": 488, "gc_pause": 2}
+
+
+@pytest.mark.parametrize(("far", "spread"), [(0, 0), (2, 0), (3, 1000)])
+def test_one_round_in_four_may_be_far_off(far, spread):
+    samples = [Sample({"private": 1000 * (index < far)}, (), 1) for index in range(9)]
+    assert Measurement.of(samples).spread == {"private": spread}
 
 
 def test_a_metric_one_round_lacks_is_left_out():

@@ -4,11 +4,13 @@ All amounts are bytes. Paths are relative to the rootdir, those of libraries to 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pytest_cowmem.explain.bymodule import by_module, home
+from pytest_cowmem.explain.imports import LateImport, late_imports
 from pytest_cowmem.explain.overlay import Overlay
 from pytest_cowmem.explain.places import shown
 from pytest_cowmem.explain.rounds import Trace
@@ -42,10 +44,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Collections:
-    """Garbage collections of one generation that came at one line of the app ("" and 0 where none ran), and what they made private."""
+    """Garbage collections of one generation that came at one line of the app ("" and 0 where none ran), and what they made private.
+
+    `module` is the line's, or the library that ran.
+    """
 
     path: str
     line: int
+    module: str
     generation: int
     times: int
     bytes: int
@@ -57,24 +63,14 @@ class Collections:
 
 
 @dataclass(frozen=True)
-class LateImport:
-    """A module imported after the fork and its own bytes; `by` is the module that the app's statement at `path:line` named."""
-
-    module: str
-    by: str
-    path: str
-    line: int
-    bytes: int
-
-
-@dataclass(frozen=True)
 class Container:
-    """A container that keeps something new in the worker: entries before and after, bytes of what is new.
+    """A container that keeps something new in the worker: the module that has it, entries before and after, bytes of what is new.
 
     `path:line` is where the app fills it, "" and 0 where that was not found.
     """
 
     name: str
+    module: str
     before: int
     after: int
     bytes: int
@@ -100,16 +96,18 @@ class Advice:
 class Explanation:
     """Where a test's private bytes went.
 
-    private = fresh + copied, and copied = by collections + by reference counts and writes: these are of the measured rounds, the rest of
-    a traced one. `explained` is the sum of lines and collections: it can exceed `private`, since memory that was given back counts again.
-    `tracer` is what tracing made private in a worker asked for nothing. `modules` is the lines' bytes by module. `objects` says what lies
-    on the copied pages, which need not be what caused their loss.
+    private = fresh + copied, and copied = by collections + by reference counts and writes. `first` is what of `private` the first request
+    took, None where none was made. These are of the measured rounds, the rest of a traced one. `explained` is the sum of lines and
+    collections: it can exceed `private`, since memory that was given back counts again. `modules` is the same by module, what containers
+    keep at the module that has them. `tracer` is what tracing made private in a worker asked for nothing. `objects` says what lies on the
+    copied pages, which need not be what caused their loss.
     """
 
     private: int
     copied: int | None
     fresh: int | None
     by_collections: int | None
+    first: int | None
     explained: int
     tracer: int
     lines: tuple[Line, ...]
@@ -135,25 +133,26 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
     """An explanation, still without advice, of what was measured (`values`, by metric) and traced."""
     charged = trace.charged
     lines = _lines(charged["lines"], charged["files"], rootdir)
-    collections = tuple(
-        Collections(shown(row[0] or "", rootdir), row[1], generation, times, pages * PAGE)
-        for generation, *row, times, pages in charged["collections"]
-    )
-    modules: dict[str, int] = defaultdict(int)
-    for line in lines:
-        modules[line.module] += line.bytes
+    collections = _collections(charged["collections"], charged["files"], rootdir)
+    imports = late_imports(charged["lines"], charged["files"], rootdir)
+    containers = _containers(trace, trace.loaded | {it.module for it in imports}, rootdir)
+    kept: dict[str, int] = defaultdict(int)
+    for it in containers:
+        kept[it.module] += it.bytes
+    charges = [(it.module, it.bytes, it.late) for it in lines] + [(it.module, it.bytes, 0) for it in collections]
     return Explanation(
         private=values["private"],
         copied=values.get("copied"),
         fresh=values.get("fresh"),
         by_collections=values.get("gc_copied"),
-        explained=sum(it.bytes for it in lines) + sum(it.bytes for it in collections),
+        first=values.get("first"),
+        explained=sum(size for _, size, _ in charges),
         tracer=tracer,
         lines=lines,
         collections=collections,
-        imports=_imports(charged["lines"], rootdir),
-        containers=_containers(trace, rootdir),
-        modules=dict(modules),
+        imports=imports,
+        containers=containers,
+        modules=by_module(charges, kept),
         objects=trace.objects,
     )
 
@@ -164,14 +163,14 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
     beside: dict[tuple[str | None, int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
     owners: dict[tuple[str | None, int, str], str] = {}
     for path, number, function, library, library_line, library_function, _, late, pages in rows:
-        if path is None:
-            function = _package(files.get(library, shown(library or NOWHERE, rootdir)))
+        owner = _owner(path, library, files, rootdir)
+        function = function if path else owner
         key = path, number, function
         sums[key][0] += pages * PAGE
         sums[key][1] += late * PAGE
         if library:
             beside[key][f"{shown(library, rootdir)}:{library_line} {library_function}"] += pages * PAGE
-        owners[key] = files.get(path, shown(path, rootdir)) if path else function
+        owners[key] = owner
     found = [
         Line(
             shown(key[0] or "", rootdir),
@@ -187,24 +186,24 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
     return tuple(sorted(found, key=lambda line: (-line.bytes, line.path, line.line)))
 
 
-def _package(module: str) -> str:
-    """The topmost name of a module; of one that is part of the interpreter its file says `<frozen name>`."""
-    return module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]
+def _owner(path: str | None, library: str | None, files: Mapping[str, str], rootdir: Path) -> str:
+    """The module of the app's file `path`, or else the topmost name of the library's; `files` has the modules that are known."""
+    if path:
+        return files.get(path, shown(path, rootdir))
+    module = files.get(library or "", shown(library or NOWHERE, rootdir))
+    return module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]  # as files of the interpreter itself are called
 
 
-def _imports(rows: Iterable[Sequence[Any]], rootdir: Path) -> tuple[LateImport, ...]:
-    """What each module imported late took, its own imports not included."""
-    sums: dict[tuple[str, str, str, int], int] = defaultdict(int)
-    for path, number, _, _, _, _, names, _, pages in rows:
-        if names is not None:
-            by, module = names
-            sums[module, by, shown(path or "", rootdir), number] += pages * PAGE
-    return tuple(LateImport(*key, size) for key, size in sorted(sums.items(), key=lambda it: -it[1]))
+def _collections(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path) -> tuple[Collections, ...]:
+    return tuple(
+        Collections(shown(path or "", rootdir), number, _owner(path, library, files, rootdir), generation, times, pages * PAGE)
+        for generation, path, number, _, library, _, _, _, times, pages in rows
+    )
 
 
-def _containers(trace: Trace, rootdir: Path) -> tuple[Container, ...]:
+def _containers(trace: Trace, modules: Set[str], rootdir: Path) -> tuple[Container, ...]:
     found = [
-        Container(name, before, after, size, shown(path, rootdir), line)
+        Container(name, home(name, modules), before, after, size, shown(path, rootdir), line)
         for name, (before, after, size, path, line) in trace.containers.items()
         if size
     ]

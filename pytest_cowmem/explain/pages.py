@@ -7,7 +7,7 @@ import os
 import re
 from array import array
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_cowmem.measure import kernel
@@ -15,6 +15,10 @@ from pytest_cowmem.measure import kernel
 _PYTHON = re.compile(r"/(lib)?python\d[^/]*$")
 
 HEAP, STACK, INTERPRETER, LIBRARY, ALLOCATOR, OTHER = "C heap", "stack", "interpreter data", "library data", "allocator", "other"
+THREAD_STACK, MAPPED, GUARD = "thread stack", "mapped memory", "guard"
+
+_ARENA = 1 << 20  # CPython's allocator maps so many bytes at a time since 3.10; what malloc maps has a header besides, and is no multiple
+_THREAD_HEAP = 1 << 26  # where glibc's heap of a thread begins is a multiple of this; the unused rest of it cannot be read
 
 
 @dataclass(frozen=True)
@@ -61,10 +65,15 @@ class Regions:
             span, mode, _, _, _, *path = line.split(None, 5)
             start, end = (int(word, 16) for word in span.split("-"))
             name = path[0] if path else ""
-            kind = _kind(name, mode, executable)
-            before = self._all[-1] if self._all else None
-            if not name and before is not None and before.end == start and before.kind in (INTERPRETER, LIBRARY):
-                kind, name = before.kind, before.name  # what a library's data needs beyond its file follows it without a name
+            kind = _kind(name, mode, end - start, executable)
+            before = self._all[-1] if self._all and self._all[-1].end == start else None
+            if not name and before is not None:
+                if before.kind in (INTERPRETER, LIBRARY):
+                    kind, name = before.kind, before.name  # what a library's data needs beyond its file follows it without a name
+                elif kind in (ALLOCATOR, MAPPED) and before.kind == GUARD:
+                    kind = THREAD_STACK
+                elif kind == GUARD and before.kind in (ALLOCATOR, MAPPED) and before.start % _THREAD_HEAP == 0:
+                    self._all[-1] = replace(before, kind=HEAP)
             self._all.append(Region(start, end, kind, name))
         self._starts = [region.start for region in self._all]
 
@@ -77,13 +86,13 @@ class Regions:
         return Region(address, address + kernel.PAGE, OTHER, "")
 
 
-def _kind(name: str, mode: str, executable: str) -> str:
+def _kind(name: str, mode: str, size: int, executable: str) -> str:
     if name == "[heap]":
         return HEAP
     if name.startswith("[stack"):
         return STACK
     if not name or name.startswith("[anon"):
-        return ALLOCATOR if "w" in mode else OTHER
+        return GUARD if mode.startswith("---") else OTHER if "w" not in mode else MAPPED if size % _ARENA else ALLOCATOR
     if name == executable or _PYTHON.search(name):
         return INTERPRETER
     return LIBRARY if name.startswith("/") else OTHER

@@ -20,6 +20,7 @@ class Trace:
     """What a traced round told.
 
     `charged` is as zygote/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
+    `loaded` are the modules that the zygote had.
     `containers` maps names to (entries at the fork, entries at the end, bytes of what is new in them, file, line that fills them).
     """
 
@@ -28,6 +29,7 @@ class Trace:
     charged: Mapping[str, Any]
     objects: Overlay
     containers: Mapping[str, tuple[int, int, int, str, int]]
+    loaded: frozenset[str]
 
 
 class TracedRound(Round):
@@ -69,7 +71,7 @@ class TracedRound(Round):
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)
         containers = {name: (*entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in grown.items()}
-        return Trace(self.requests, self._warm, charged, objects, containers)
+        return Trace(self.requests, self._warm, charged, objects, containers, self.zygote.modules)
 
     def end(self) -> int | None:
         if self.alive:

@@ -37,15 +37,15 @@ class Budget:
 
 def parse_tolerance(text: object, metric: str) -> Tolerance:
     """A tolerance from "2 % / 64 KiB", or from either part alone. ValueError when it is none."""
-    relative, absolute = 0.0, 0
-    for part in text.split("/") if isinstance(text, str) else [text]:
-        if isinstance(part, str) and part.strip().endswith("%"):
-            relative = float(part.strip()[:-1]) / 100
-            if not 0 <= relative < float("inf"):
-                raise ValueError(f"{part.strip()!r} is not a share")
-        else:
-            absolute = units.parse(part, METRICS[metric].unit)
-    return Tolerance(relative, absolute)
+    parts = text.split("/") if isinstance(text, str) else [text]
+    shares = [part.strip()[:-1] for part in parts if isinstance(part, str) and part.strip().endswith("%")]
+    amounts = [part for part in parts if not (isinstance(part, str) and part.strip().endswith("%"))]
+    if len(shares) > 1 or len(amounts) > 1:
+        raise ValueError("it has a part twice")
+    relative = float(shares[0]) / 100 if shares else 0.0
+    if not 0 <= relative < float("inf"):
+        raise ValueError(f"'{shares[0]}%' is not a share")
+    return Tolerance(relative, units.parse(amounts[0], METRICS[metric].unit) if amounts else 0)
 
 
 def parse_tolerance_lines(lines: Iterable[str]) -> dict[str, Tolerance]:

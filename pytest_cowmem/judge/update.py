@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
 from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.metrics import WIDENING
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Change:
 def update(baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Collection[tuple[str, str]]) -> tuple[Baseline, list[Change]]:
     """The baseline after accepting `measured` in `mode` and dropping `gone`, (profile, test) pairs; and what changed.
 
-    Modes: `changed` accepts what is new, regressed or improved; `new` only tests without an entry; `tighten` only lowers values; `all`
-    accepts everything. A noisy test is never accepted.
+    Modes: `changed` accepts what is new, gone, regressed or improved, and a changed test's source; `new` only what has no entry;
+    `tighten` only lowers values; `all` accepts everything. A noisy test is never accepted.
     """
     changes = []
     for found in measured:
@@ -61,16 +62,25 @@ def _accepted(mode: str, found: Measured, old: Entry | None) -> Entry | None:
         return None if mode == "tighten" else found.entry
     if mode == "all":
         return found.entry
-    if mode == "changed" and verdicts & {Verdict.REGRESSED, Verdict.IMPROVED}:
-        return found.entry
-    if mode == "tighten":
-        better = {name for name, verdict in found.verdicts.items() if verdict is Verdict.IMPROVED}
-        if better:
-            metrics = {
-                name: min(value, found.entry.metrics.get(name, value)) if name in better else value for name, value in old.metrics.items()
-            }
-            return replace(old, metrics=metrics)
-    return None
+    if mode == "changed":
+        differs = verdicts & {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING}
+        return found.entry if differs else replace(old, source=found.entry.source)
+    if mode == "new":
+        return replace(old, metrics={**found.entry.metrics, **old.metrics}) if Verdict.NEW in verdicts else None
+    return _tightened(found, old)
+
+
+def _tightened(found: Measured, old: Entry) -> Entry | None:
+    """The entry with what improved lowered, and with it what widens the tolerance in another layout; None where nothing improved."""
+    better = {name for name, verdict in found.verdicts.items() if verdict is Verdict.IMPROVED}
+    if not better:
+        return None
+    lowered = {
+        name: min(old.metrics[name], found.entry.metrics[name])
+        for name in better | (WIDENING & set(old.metrics) & set(found.entry.metrics))
+    }
+    layout = found.entry.layout if "private" in better else old.layout
+    return replace(old, metrics={**old.metrics, **lowered}, layout=layout)
 
 
 def stale(

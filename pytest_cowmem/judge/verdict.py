@@ -74,18 +74,21 @@ def _judge_one(
         allowed + (metric.layout_noise(measurement.requests, values.get("fresh", 0), values.get("returned", 0)) if moved else 0)
         for values in (known, measurement.values)  # the side that is lower has given back what the other may have kept
     )
+    noisy = tolerance is not None and spread > allowed
     verdict = Verdict.OK
     if measured is None:
-        verdict = Verdict.MISSING if limit is not None or tolerance else Verdict.OK
-    elif limit is not None and measured > limit:
+        verdict = Verdict.MISSING if limit is not None or baseline is not None or tolerance else Verdict.OK
+    elif limit is not None and measured - (spread if noisy else 0) > limit:
         verdict = Verdict.OVER
-    elif tolerance is None:
-        pass
-    elif spread > allowed:
+    elif noisy:
         verdict = Verdict.NOISY
-    elif baseline is not None and measured > baseline + more:
+    elif tolerance is None or not known:
+        pass
+    elif baseline is None:
+        verdict = Verdict.NEW
+    elif measured > baseline + more:
         verdict = Verdict.REGRESSED
-    elif baseline is not None and measured < baseline - less:
+    elif measured < baseline - less:
         verdict = Verdict.IMPROVED
     tolerated = {Verdict.NOISY: allowed, Verdict.IMPROVED: less}.get(verdict, more)
     return Judgment(metric.name, measured, spread, limit, baseline, tolerated, verdict)
@@ -125,19 +128,19 @@ def fails(judgments: Sequence[Judgment], verdict: Verdict, strict: bool, ratchet
 
 def notes(found: Entry, entry: Entry | None, environment: Mapping[str, object], recorded: Mapping[str, object]) -> list[str]:
     """What is not matched and differs from the baseline all the same, a sentence each."""
+    if entry is None:
+        return []
     said = [
-        f"measured with {name} {environment[name]}; the baseline with {name} {recorded[name]}"
+        f"measured with {name} {environment[name]}; the baseline was last written with {name} {recorded[name]}"
         for name in sorted(set(environment) & set(recorded) - {"gc_speed"})
         if environment[name] != recorded[name]
     ]
-    if entry is not None and entry.layout != found.layout:
+    if entry.layout != found.layout:
         said.append(f"another layout than the baseline's: {render(LAYOUT_NOISE, 'bytes')} + {PACKING:.0%} fresh tolerated")
         if returned := entry.metrics.get("returned", 0):
             said.append(f"and {render(returned, 'bytes')} that was given back then, which another layout may keep")
-    if entry is not None and entry.source != found.source:
+    if entry.source != found.source:
         said.append("the test's source has changed since the baseline: a difference may be the scenario's")
-    if (
-        entry is not None and entry.gc.rpartition(",")[0] != found.gc.rpartition(",")[0]
-    ):  # the frozen count comes last, and moves with any change
+    if entry.gc.rpartition(",")[0] != found.gc.rpartition(",")[0]:  # the frozen count comes last, and moves with any change
         said.append(f"the app's gc policy is {found.gc}; in the baseline {entry.gc}")
     return said

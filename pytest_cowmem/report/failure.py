@@ -7,7 +7,7 @@ from tabulate import tabulate
 from pytest_cowmem.judge.verdict import Judgment, Verdict
 from pytest_cowmem.metrics import METRICS
 from pytest_cowmem.record import Record
-from pytest_cowmem.report.why import why
+from pytest_cowmem.report.why import why, wrapped
 from pytest_cowmem.units import render, render_change
 
 _SHOWN = ("private", "growth", "gc_pause", "gc_collections")
@@ -16,9 +16,7 @@ _MOST_NAMES = 5
 
 def explain_failure(record: Record) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
-    wrong = [
-        judgment for judgment in record.judgments if judgment.verdict in (Verdict.OVER, Verdict.NOISY, Verdict.REGRESSED, Verdict.MISSING)
-    ]
+    wrong = [judgment for judgment in record.judgments if judgment.verdict not in (Verdict.OK, Verdict.IMPROVED)]
     lines = [sentence(judgment, record.measurement.imports) for judgment in wrong]
     lines += [
         f"the gate stayed green with {render(proof.planted, 'bytes')} planted ({proof.kind}), twice the {render(proof.allowed, 'bytes')} "
@@ -28,11 +26,12 @@ def explain_failure(record: Record) -> str:
     ]
     lines = lines or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     lines += [f"note: {note}" for note in record.notes]
+    lines = [wrapped(line) for line in lines]
     lines += ["", table(record), ""]
     if record.explanation is not None:
         lines += [why(record, record.explanation), ""]
     if record.verdict is Verdict.REGRESSED:
-        lines.append("to accept the new figures: pytest --cowmem --cowmem-update, then commit the baseline")
+        lines.append("to accept them: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)
 
 
@@ -42,6 +41,8 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
     if judgment.measured is None:
         return f"{judgment.metric} could not be measured: {why_missing(judgment.metric)}"
     measured = render(judgment.measured, unit)
+    if judgment.verdict is Verdict.NEW:
+        return f"{judgment.metric} is new: {measured}, and the baseline has none"
     if judgment.verdict is Verdict.OVER:
         assert judgment.budget is not None
         excess = render(judgment.measured - judgment.budget, unit)
@@ -50,8 +51,9 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
         )
         return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}{named}"
     if judgment.verdict is Verdict.NOISY:
+        share = "half" if METRICS[judgment.metric].least else "a quarter"
         return (
-            f"{judgment.metric} is noisy: half of the rounds are more than {render(judgment.spread, unit)} from {measured}, "
+            f"{judgment.metric} is noisy: {share} of the rounds are {render(judgment.spread, unit)} or more from {measured}, "
             f"and {render(judgment.allowed, unit)} is tolerated; "
             "look for what differs between rounds: the time of day, randomness, threads, the network"
         )

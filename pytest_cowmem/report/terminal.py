@@ -13,6 +13,7 @@ from pytest_cowmem.units import render, render_change
 
 _DROPPED = ("gc pauses", "fresh", "copied", "of budget")  # which columns go first when the terminal is narrow
 _SHORTEST_NAME = 30
+_OF_THE_KERNEL = ("copied", "fresh", "peak", "returned")  # each has a file of its own in /proc, which a kernel may be built without
 _COLOURS = {
     Verdict.OK: "green",
     Verdict.NEW: "yellow",
@@ -165,25 +166,26 @@ def facts(records: list[Record]) -> list[str]:
 def counts(state: Session) -> list[str]:
     """What has no baseline, and what has no test, loudly."""
     lines = []
-    verdicts = [record.verdict for record in state.records]
-    if Verdict.NEW in verdicts and not state.changes:
-        lines.append(f"{verdicts.count(Verdict.NEW)} new: no entry in {state.settings.baseline.name}, so nothing to compare with")
-    if Verdict.INCOMPATIBLE in verdicts and not state.changes:
-        has = ", ".join(sorted(state.baseline.profiles))
-        lines.append(f"{verdicts.count(Verdict.INCOMPATIBLE)} incompatible: {state.settings.baseline.name} has only {has}")
-    lines += [
-        f"missing: {j.metric} of {record.test} could not be measured"
-        for record in state.records
-        for j in record.judgments
-        if j.verdict is Verdict.MISSING
-    ]
+    name = state.settings.baseline.name
+    unwritten = [record for record in state.records if record.test not in state.written]
+    verdicts = [record.verdict for record in unwritten if record.known is None]
+    if Verdict.NEW in verdicts:
+        lines.append(f"{verdicts.count(Verdict.NEW)} new: no entry in {name}, so nothing to compare with")
+    if Verdict.INCOMPATIBLE in verdicts:
+        lines.append(f"{verdicts.count(Verdict.INCOMPATIBLE)} incompatible: {name} has only {', '.join(sorted(state.baseline.profiles))}")
+    for record in unwritten:
+        lines += [f"new: {j.metric} of {record.test} is not in {name}" for j in record.judgments if j.verdict is Verdict.NEW]
+    for record in state.records:
+        lines += [f"missing: {j.metric} of {record.test} could not be measured" for j in record.judgments if j.verdict is Verdict.MISSING]
+    lacking = [metric for metric in _OF_THE_KERNEL if state.records and not any(metric in r.measurement.values for r in state.records)]
+    lines += [f"missing: {', '.join(lacking)}: this machine does not give them, cowmem doctor says why"] if lacking else []
     lines += [f"stale: {test} is in the baseline, and there is no such test" for _, test in state.stale]
     return lines
 
 
 def how_to_accept(state: Session) -> str:
     """One line on locking in or accepting what differs, empty when nothing does."""
-    differing = [record for record in state.records if record.verdict not in (Verdict.OK, Verdict.OVER, Verdict.NOISY, Verdict.MISSING)]
+    differing = [record for record in state.records if record.verdict not in (Verdict.OK, Verdict.OVER, Verdict.NOISY)]
     if state.settings.update is not None or not (differing or state.stale):
         return ""
     return f"to accept: pytest --cowmem --cowmem-update, then commit {state.settings.baseline.name}"

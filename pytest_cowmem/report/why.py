@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from tabulate import tabulate
 
 from pytest_cowmem.explain.explanation import Advice, Collections, Explanation, Line
+from pytest_cowmem.explain.imports import by_statement
 from pytest_cowmem.explain.overlay import Resident
 from pytest_cowmem.judge.verdict import Verdict
 from pytest_cowmem.record import Record
@@ -19,8 +20,8 @@ _WORTH = 64 * 1024  # bytes from which a container, or a module's growth, is nam
 
 
 def why(record: Record, found: Explanation) -> str:
-    """Causes, kept containers, top lines, modules and advice; what the red metrics are about comes first."""
-    parts = [causes(found), *kept(found), lines_table(found, red_metrics(record)), *modules(record, found)]
+    """Causes, kept containers, top lines, modules, late imports and advice; what the red metrics are about comes first."""
+    parts = [causes(found), *kept(found), lines_table(found, red_metrics(record)), *modules(record, found), *late_imports(found)]
     return "\n".join([*parts, *(bullet(advice) for advice in found.advice)])
 
 
@@ -30,17 +31,21 @@ def red_metrics(record: Record) -> set[str]:
 
 
 def causes(found: Explanation) -> str:
-    """Private = fresh + copied, copied by what, and how much of it the traced round explains."""
-    said = [f"where {render(found.private, 'bytes')} went:"]
+    """Private = fresh + copied, copied by what, the first request's part, and how much of it the traced round explains."""
+    said = []
     if found.fresh is not None and found.copied is not None:
         said.append(f"{render(found.fresh, 'bytes')} fresh, {render(found.copied, 'bytes')} copied")
     if found.by_collections is not None and found.by_writes is not None:
         said.append(
             f"({render(found.by_collections, 'bytes')} by collections, {render(found.by_writes, 'bytes')} by reference counts and writes)"
         )
+    parts = " ".join(said) or "this kernel does not tell what is fresh and what was copied"
+    if found.first is not None and found.first < found.private:
+        parts += f". The first request took {render(found.first, 'bytes')} of it"
     again = ", since memory that was given back counts again" if found.share > 1.1 else ""
-    return _wrapped(
-        " ".join(said) + f". A traced round explains {found.share:.0%} of it{again}; {render(found.tracer, 'bytes')} are the tracer's own."
+    return wrapped(
+        f"where {render(found.private, 'bytes')} went: {parts}. A traced round explains {found.share:.0%} of it{again}; "
+        f"{render(found.tracer, 'bytes')} are the tracer's own."
     )
 
 
@@ -49,7 +54,7 @@ def kept(found: Explanation) -> Iterator[str]:
     for it in found.containers[:_MOST_NAMES]:
         if it.bytes >= _WORTH:
             at = f"{it.place} fills " if it.place else ""
-            yield _wrapped(f"kept: {at}{it.name}, {it.before:,} -> {it.after:,} entries, {render(it.bytes, 'bytes')}")
+            yield wrapped(_cut(f"kept: {at}{it.name}, {it.before:,} -> {it.after:,} entries, {render(it.bytes, 'bytes')}"))
 
 
 def lines_table(found: Explanation, red: set[str]) -> str:
@@ -77,30 +82,46 @@ def _row(it: Line | Collections) -> list[str]:
 
 
 def modules(record: Record, found: Explanation) -> Iterator[str]:
-    """Which modules' lines it was, or by how much they grew since the baseline; what lies on the copied pages."""
+    """Which modules it was, or by how much they grew since the baseline; what lies on the copied pages."""
     before = record.known.modules if record.known else {}
     changes = sorted(((size - before.get(module, 0), module) for module, size in found.modules.items()), reverse=True)
     grown = [f"{module} {render_change(size, 'bytes')}" for size, module in changes[:_MOST_NAMES] if size >= _WORTH]
     if before and grown:
-        yield _wrapped(f"modules, by their lines, since the baseline: {', '.join(grown)}")
+        yield wrapped(_cut(f"by module, since the baseline: {', '.join(grown)}"))
     else:
         largest = sorted(found.modules.items(), key=lambda it: -it[1])[:_MOST_NAMES]
-        yield _wrapped("modules, by their lines: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in largest))
+        yield wrapped(_cut("by module: " + ", ".join(f"{module} {render(size, 'bytes')}" for module, size in largest)))
     if found.objects.modules:
-        yield _wrapped(f"on copied pages: objects of {_residents(found.objects.modules)}; types {_residents(found.objects.types)}")
+        yield wrapped(_cut(f"on copied pages: objects of {_residents(found.objects.modules)}; types {_residents(found.objects.types)}"))
+
+
+def late_imports(found: Explanation) -> Iterator[str]:
+    """What was imported after the fork, by the statements that did it."""
+    late = by_statement(found.imports)
+    if late:
+        said = [f"{it.by} {render(it.bytes, 'bytes')}" + (f" ({it.place})" if it.place else "") for it in late[:_MOST_NAMES]]
+        if rest := late[_MOST_NAMES:]:
+            said.append(f"{len(rest)} more {render(sum(it.bytes for it in rest), 'bytes')}")
+        yield wrapped(_cut(f"late imports: {', '.join(said)}"))
 
 
 def bullet(advice: Advice) -> str:
     """One piece of advice."""
-    return textwrap.fill(f"{advice.rule}: {advice.text}", _WIDTH, initial_indent="* ", subsequent_indent="  ", break_on_hyphens=False)
+    return textwrap.fill(_cut(f"{advice.rule}: {advice.text}"), _WIDTH, initial_indent="* ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _residents(residents: tuple[Resident, ...]) -> str:
     return ", ".join(f"{it.name} {render(it.bytes, 'bytes')}" for it in residents[:_MOST_NAMES])
 
 
-def _wrapped(text: str) -> str:
+def wrapped(text: str) -> str:
+    """A sentence in lines of at most 79 columns, the second and later ones indented; words are kept whole."""
     return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False, break_long_words=False)
+
+
+def _cut(text: str) -> str:
+    """The text without the beginnings of words that are too long for a line: paths, and dotted names."""
+    return " ".join(_end(word, _WIDTH - _BETWEEN) for word in text.split(" "))
 
 
 def _end(text: str, width: int) -> str:

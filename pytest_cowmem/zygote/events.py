@@ -1,21 +1,19 @@
-"""Have a tracer told of every line, call and return. Runs in a traced worker.
+"""Have a tracer told of every line, call and return, by `sys.monitoring`: Python 3.12 and later. Runs in a traced worker.
 
-`sys.monitoring` on Python 3.12 and later, `sys.settrace` before. Both read the thread's minor faults at each event: what is new since the
-event before belongs to the line that ran in between. Only then is a stack looked at.
+As in `settrace`, the thread's minor faults are read at each event: what is new since the event before belongs to the line that ran in
+between. Only then is a stack looked at.
 """
 
 import resource
 import sys
 from collections.abc import Callable
-from types import CodeType, FrameType
+from types import CodeType
 from typing import Any
 
 from pytest_cowmem.zygote.faults import Thread, Tracer
 
 _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _TOOL_IDS = (3, 4, 0, 1, 2, 5)  # those without a customary owner first
-
-Trace = Callable[[FrameType, str, Any], Any]
 
 
 def line_at(code: CodeType, at: int) -> int:
@@ -53,6 +51,9 @@ class Monitoring:
         self._tell(dict.fromkeys(self._entries, _entry_handler(tracer, disable)))
         self._tell(dict.fromkeys(self._exits, _exit_handler(tracer, disable)))
         self._tell({events.PY_THROW: _entry_handler(tracer, None), events.PY_UNWIND: _exit_handler(tracer, None)})  # cannot be disabled
+
+    def listen(self) -> None:
+        """Nothing in a worker makes events end."""
 
     def stop(self) -> None:
         """Tell nobody any more. Events stay on, since switching them off would rewrite all code once more."""
@@ -147,76 +148,3 @@ def _exit_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
         return None
 
     return on_exit
-
-
-class Settrace:
-    """Events of `sys.settrace`."""
-
-    def rewrite(self, code: CodeType) -> None:
-        """Nothing is rewritten here."""
-
-    def start(self, tracer: Tracer) -> None:
-        """Tell `tracer` of events from now on: in this thread, and in those that `threading` starts later."""
-
-        def begin(frame: FrameType, event: str, arg: Any) -> Any:
-            trace = _trace_function(tracer, tracer.thread())
-            sys.settrace(trace)
-            return trace(frame, event, arg)
-
-        import threading
-
-        threading.settrace(begin)
-        sys.settrace(_trace_function(tracer, tracer.thread()))
-
-    def stop(self) -> None:
-        """Tell nobody any more."""
-        import threading
-
-        threading.settrace(None)  # type: ignore[arg-type,unused-ignore]
-        sys.settrace(None)
-
-
-def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
-    """A thread's own trace function, so that no event has to look its thread up."""
-    codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
-
-    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
-        code = frame.f_code
-        number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
-            return None
-        if not thread.deaf:
-            now = usage(who).ru_minflt
-            if now > thread.last:
-                caller = frame.f_back or frame
-                tracer.charge(thread, caller, caller.f_lineno or 0, now)
-            else:
-                left[number] -= 1
-            thread.code = code
-            thread.at = code.co_firstlineno
-        return within
-
-    def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
-        code = frame.f_code
-        number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
-            frame.f_trace = None
-            return None
-        if thread.deaf:
-            return within
-        now = usage(who).ru_minflt
-        if now > thread.last:
-            before = (line_at(code, thread.at) if thread.code is code else lines[number]) if event == "line" else frame.f_lineno or 0
-            tracer.charge(thread, frame, before, now)
-        else:
-            left[number] -= 1
-        if event == "line":
-            thread.code = code
-            thread.at = lines[number] = frame.f_lineno
-        elif event == "return":
-            caller = frame.f_back
-            thread.code = caller and caller.f_code
-            thread.at = ~caller.f_lasti if caller else 0
-        return within
-
-    return on_entry

@@ -16,7 +16,7 @@ from pytest_cowmem.zygote import fold
 _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _HERE = os.path.dirname(fold.__file__)
 _OLDEST = 2
-_OWN = frozenset({fold.importing.__code__.co_filename, (lambda: None).__code__.co_filename})  # what runs in a collection's callback
+_OWN = frozenset({fold.Folder.key.__code__.co_filename, (lambda: None).__code__.co_filename})  # what runs in a collection's callback
 _WORD = 8  # bytes
 _CODES, _CODES_LATER = 1 << 17, 1 << 12  # code objects at most, and those that may come after the fork
 _ROWS = 1 << 18
@@ -182,6 +182,10 @@ class Tracer:
             thread.own += cost
         return number
 
+    def ran(self, code: CodeType) -> bool:
+        """Whether one of the app's code objects was listened to since it became known: its events are counted down from minus one."""
+        return self.left[self.codes[id(code)]] < -1
+
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
         """Charge what is new since the last event to `line` of `frame`; what charging itself costs is the tracer's own."""
         times, new = thread.times, now - thread.last
@@ -190,8 +194,9 @@ class Tracer:
         thread.last = now
         self.log.add(self.folder.key(frame, line), new)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
-        if self.left[number] > 0:
-            self.left[number] = _PATIENCE
+        left = self.left[number]
+        if left:
+            self.left[number] = _PATIENCE if left > 0 else left - 1
         after = _usage(_WHO).ru_minflt
         if thread.times == times:
             thread.last = after

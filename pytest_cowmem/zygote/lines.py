@@ -17,12 +17,13 @@ import os
 import resource
 import sys
 from collections.abc import Iterator
-from types import CodeType, ModuleType
+from types import CodeType
 from typing import Any
 
-from pytest_cowmem.zygote import fold, populate
-from pytest_cowmem.zygote.events import Monitoring, Settrace
+from pytest_cowmem.zygote import fold, namespaces, populate
+from pytest_cowmem.zygote.events import Monitoring
 from pytest_cowmem.zygote.faults import Tracer
+from pytest_cowmem.zygote.settrace import Settrace
 
 _REHEARSALS = 3
 _ADDRESS_BYTES = 8
@@ -52,7 +53,7 @@ def prepare(roots: "list[str]", counted: int) -> None:
     for code in loaded_code():
         _events.rewrite(code)
         _tracer.code(_tracer.thread(), code)
-    gc.callbacks.append(_tracer.on_collection)
+    gc.callbacks.append(_on_collection)
     _events.start(_tracer)
     _tracer.delay(gc.get_count()[0] - counted)
     if collects:
@@ -127,12 +128,23 @@ def mark() -> None:
     _tracer.log.mark()
 
 
+def listen() -> None:
+    """Go on listening in the calling thread where that had ended."""
+    _events.listen()
+
+
+def _on_collection(phase: str, info: "dict[str, Any]") -> None:
+    if phase == "start":
+        _events.listen()
+    _tracer.on_collection(phase, info)
+
+
 def hush() -> None:
     """Listen no more."""
     _tracer.rest()
     _events.stop()
-    if _tracer.on_collection in gc.callbacks:
-        gc.callbacks.remove(_tracer.on_collection)
+    if _on_collection in gc.callbacks:
+        gc.callbacks.remove(_on_collection)
 
 
 def disarm() -> "dict[str, Any]":
@@ -144,7 +156,8 @@ def disarm() -> "dict[str, Any]":
     files        {file: module} of the files named
     collects     whether the collector is on
     tracer       the tracer's own faults, as far as it saw them
-    total        all minor faults of the process; what is in none of the others came from threads that nobody could listen to
+    total        all minor faults of the process
+    unseen       those of them that are in none of the others: nobody listened in their thread, or not then
     """
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
     hush()
@@ -159,22 +172,30 @@ def disarm() -> "dict[str, Any]":
             place = generation, _tracer.folder.named(key)
             counted = collections.get(place, (0, 0))
             collections[place] = counted[0] + times, counted[1] + pages
+    tracer = sum(thread.own for thread in _tracer.threads)
+    seen = tracer + sum(pages for _, pages in lines.values()) + sum(pages for _, pages in collections.values())
     return {
         "lines": sorted(((*row, *pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
         "collections": sorted(((number, *row, *counts) for (number, row), counts in collections.items()), key=lambda row: -row[-1]),
         "files": _modules({path for row in lines for path in (row[0], row[3]) if path}),
         "collects": gc.isenabled(),
-        "tracer": sum(thread.own for thread in _tracer.threads),
+        "tracer": tracer,
         "total": total,
+        "unseen": max(0, total - seen),
     }
 
 
 def app_code() -> "list[CodeType]":
-    """The code objects of the app that are loaded."""
-    return _tracer.folder.app_code()
+    """The code objects of the app that ran."""
+    return [code for code in _tracer.folder.app_code() if _tracer.ran(code)]
+
+
+def is_app(path: str) -> bool:
+    """Whether a file is the app's own."""
+    return _tracer.folder.is_app(path)
 
 
 def _modules(paths: "set[str]") -> "dict[str, str]":
     """The modules that were loaded from `paths`, by these."""
-    loaded = {vars(module).get("__file__"): name for name, module in list(sys.modules.items()) if type(module) is ModuleType}
-    return {path: loaded[path] for path in paths if path in loaded}
+    loaded = namespaces.files()
+    return {path: loaded[path][0] for path in paths if path in loaded}

@@ -182,7 +182,7 @@ def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", c
 
     def be_worker(far: socket.socket) -> None:
         tracing.arm()
-        worker.work(far, app, config["after_fork"], collect, table)
+        worker.work(far, tracing.attended(app), config["after_fork"], collect, table)
 
     tracing.prepare(maps, [*config["path"], *tracing.app_folders(config["target"])], counted)
     pid = fork_worker(control, fd, be_worker)

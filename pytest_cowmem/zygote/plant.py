@@ -35,18 +35,22 @@ def allocate(pages: int) -> int:
 
 
 def walk() -> Iterator[Any]:
-    """All objects that can be reached from the modules, each once, one at a time: a reference taken is a page written."""
-    seen: set[int] = set()
+    """All objects that can be reached from the modules, each once, one at a time: a reference taken is a page written.
+
+    But for what this module keeps, which grows as the walk goes on.
+    """
+    seen = {id(globals())}
     stack: list[Iterator[Any]] = [iter(sys.modules.values())]
     while stack:
-        for found in stack[-1]:
-            if id(found) not in seen:
-                seen.add(id(found))
-                yield found
-                stack.append(parts(found))
-                break
-        else:
+        try:
+            found = next(stack[-1])
+        except (StopIteration, RuntimeError):  # at its end, or the app has changed its size: in a thread, or as a collection ran
             stack.pop()
+            continue
+        if id(found) not in seen:
+            seen.add(id(found))
+            yield found
+            stack.append(parts(found))
 
 
 def parts(found: Any) -> Iterator[Any]:
