@@ -30,6 +30,7 @@ QUIET = Case(
         first=MIB // 4,
         explained=2 * MIB,
         tracer=30_000,
+        unseen=0,
         lines=(line(7, MIB), line(8, MIB // 2)),
         collections=(),
         imports=(),

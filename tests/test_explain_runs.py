@@ -164,6 +164,18 @@ def test_a_test_that_cannot_be_traced_stays_red_and_says_so(project):
     )
 
 
+def test_drawing_that_raises_is_told_as_what_it_is(project, pytester):
+    pytester.makepyfile(no_referents="import gc\nfrom bare import busy as app\ngc.get_referents = None\n")
+    result = project(
+        "import pytest\n@pytest.mark.mem_budget(private='64 KiB')\ndef test_it(cow_worker): cow_worker.get('/read')\n",
+        app="no_referents:app",
+    )
+    result.assert_outcomes(failed=1)
+    said = " ".join(result.stdout.str().split())
+    assert "private is over budget by" in said
+    assert "drawing the app's objects raised TypeError: 'NoneType' object is not callable: please report this as a bug" in said
+
+
 def test_whatever_ends_a_traced_round_does_not_turn_a_green_test_red(project):
     result = project(
         """

@@ -26,6 +26,7 @@ FOUND = Explanation(
     first=2 * MIB,
     explained=3 * MIB,
     tracer=30_000,
+    unseen=0,
     lines=(Line(LONG, 7, "view", NAME, 3 * MIB, 0, ()),),
     collections=(),
     imports=(),
@@ -47,6 +48,10 @@ def test_causes_name_all_parts(text):
         "where 3.00 MiB went: 1.00 MiB fresh, 2.00 MiB copied (512 KiB by collections, 1.50 MiB by reference counts and writes). "
         "The first request took 2.00 MiB of it. A traced round explains 100% of it; 29.3 KiB are the tracer's own."
     )
+
+
+def test_what_came_where_nobody_listened_is_told(text):
+    assert "explains 100% of it; 1.00 MiB came where it did not listen; 29.3 KiB" in text(unseen=MIB)
 
 
 def test_the_first_request_is_not_told_where_it_is_all_there_was(text):

@@ -99,8 +99,8 @@ class Explanation:
     private = fresh + copied, and copied = by collections + by reference counts and writes. `first` is what of `private` the first request
     took, None where none was made. These are of the measured rounds, the rest of a traced one. `explained` is the sum of lines and
     collections: it can exceed `private`, since memory that was given back counts again. `modules` is the same by module, what containers
-    keep at the module that has them. `tracer` is what tracing made private in a worker asked for nothing. `objects` says what lies on the
-    copied pages, which need not be what caused their loss.
+    keep at the module that has them. `tracer` is what tracing made private in a worker asked for nothing, `unseen` what came where nobody
+    listened, in threads of C code for instance. `objects` says what lies on the copied pages, which need not be what caused their loss.
     """
 
     private: int
@@ -110,6 +110,7 @@ class Explanation:
     first: int | None
     explained: int
     tracer: int
+    unseen: int
     lines: tuple[Line, ...]
     collections: tuple[Collections, ...]
     imports: tuple[LateImport, ...]
@@ -148,6 +149,7 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
         first=values.get("first"),
         explained=sum(size for _, size, _ in charges),
         tracer=tracer,
+        unseen=charged["unseen"] * PAGE,
         lines=lines,
         collections=collections,
         imports=imports,

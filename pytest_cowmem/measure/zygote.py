@@ -185,8 +185,13 @@ class Zygote:
         socket.send_fds(self.control, [b"\0"], [far.fileno()] if maps is None else [far.fileno(), maps])
 
     def ask_twin(self, kind: str) -> wire.Message:
-        """What the twin of a traced worker answers; zygote/tracing.py."""
-        return self._ask(lambda: wire.send(self.control, (kind,)))
+        """What the twin of a traced worker answers; zygote/tracing.py. CannotMeasure where it raised."""
+        answer = self._ask(lambda: wire.send(self.control, (kind,)))
+        if answer[0] == "failed":
+            raise CannotMeasure(
+                f"drawing the app's objects raised {answer[1]}: please report this as a bug of pytest-cowmem\n\n{answer[2]}"
+            )
+        return answer
 
     def reap(self) -> int | None:
         """The exit code of the worker, which has ended or is about to; its twin ends with it. ZygoteDied if the zygote has, too."""

@@ -43,8 +43,9 @@ def causes(found: Explanation) -> str:
     if found.first is not None and found.first < found.private:
         parts += f". The first request took {render(found.first, 'bytes')} of it"
     again = ", since memory that was given back counts again" if found.share > 1.1 else ""
+    unseen = f"; {render(found.unseen, 'bytes')} came where it did not listen" if found.unseen >= _WORTH else ""
     return wrapped(
-        f"where {render(found.private, 'bytes')} went: {parts}. A traced round explains {found.share:.0%} of it{again}; "
+        f"where {render(found.private, 'bytes')} went: {parts}. A traced round explains {found.share:.0%} of it{again}{unseen}; "
         f"{render(found.tracer, 'bytes')} are the tracer's own."
     )
 

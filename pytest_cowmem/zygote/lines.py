@@ -177,7 +177,7 @@ def disarm() -> "dict[str, Any]":
     return {
         "lines": sorted(((*row, *pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
         "collections": sorted(((number, *row, *counts) for (number, row), counts in collections.items()), key=lambda row: -row[-1]),
-        "files": _modules({path for row in lines for path in (row[0], row[3]) if path}),
+        "files": _modules({path for row in (*lines, *(row for _, row in collections)) for path in (row[0], row[3]) if path}),
         "collects": gc.isenabled(),
         "tracer": tracer,
         "total": total,

@@ -188,7 +188,11 @@ def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", c
     pid = fork_worker(control, fd, be_worker)
     try:
         while (kind := wire.receive_message(control)[0]) != "reap":
-            wire.send(control, tracing.answer_in_twin(kind, loaded))
+            try:
+                answer = tracing.answer_in_twin(kind, loaded)
+            except Exception as error:
+                answer = ("failed", *told(error))
+            wire.send(control, answer)
     except EOFError:  # the pytest process is gone
         process.end_children()
         return
