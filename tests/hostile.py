@@ -43,7 +43,6 @@ Meta: Any = type("Meta", (type,), refusals())
 BASES = (object, dict, list, int, str, set, tuple, BaseException, ModuleType)
 CLASSES = [type.__new__(Meta, f"Hostile{base.__name__}", (base,), refusals()) for base in BASES]
 OBJECTS = [base.__new__(cls) for base, cls in zip(BASES, CLASSES, strict=True)]
-sys.modules["hostile_module"] = OBJECTS[-1]  # type: ignore[assignment]
 
 # Texts that are no plain strings, where Python itself lets them stand, and one among a module's names.
 Text: Any = type("Text", (str,), refusals() | {name: str.__dict__[name] for name in ("__hash__", "__str__")})
@@ -67,7 +66,8 @@ keep.__defaults__ = type("Defaults", (tuple,), refusals())(([],))
 OTHER = ModuleType("hostile_other")
 OTHER.__file__ = Text("/hostile.py")
 vars(OTHER)[Text("__file__")] = vars(OTHER).pop("__file__")
-sys.modules["hostile_other"] = OTHER
+if "pytest" not in sys.modules:  # where hypothesis, for one, looks at all modules
+    sys.modules |= {"hostile_module": OBJECTS[-1], "hostile_other": OTHER}
 CALLED.clear()
 
 
