@@ -22,9 +22,10 @@ def marked(name):
 
 @pytest.fixture(scope="module")
 def explained(zygotes):
-    """`explained(measure, zygote, body)` measures a round and traces another."""
+    """`explained(measure, zygote, body)` measures a round and traces another, after one that may have compiled what is imported late."""
 
     def run(measure, zygote, body):
+        measure(zygote, body)
         sample = measure(zygote, body)
         with CowWorker() as client, TracedRound(zygote, 60, sample.requests) as current:
             client.enter_round(current)
