@@ -61,6 +61,7 @@ def drawn(module: str, function: str, folder: Path) -> Drawn:
 
 
 def work(sock: socket.socket, module: Any) -> None:
+    wire.send(sock, ("ready",))
     while True:
         try:
             (function,) = wire.receive(sock)
@@ -71,6 +72,7 @@ def work(sock: socket.socket, module: Any) -> None:
 
 
 def draw(sock: socket.socket, module: Any, path: str) -> None:
+    wire.send(sock, ("ready",))
     wire.receive(sock)
     loaded = frozenset(sys.modules)
     from pytest_cowmem.zygote import atlas, held
@@ -99,6 +101,8 @@ def main() -> None:
     twin = master.fork_into(lambda: draw(twin_far, module, sys.argv[3]))
     worker = master.fork_into(be_worker)
     twin_far.close()
+    for near in (twin_near, worker_near):  # what they write as they start is not what the function writes
+        wire.receive(near)
     wire.send(control, (worker, twin))
     _, function = wire.receive(control)
     wire.send(worker_near, (function,))
