@@ -43,7 +43,7 @@ def spoil_cache() -> None:
 def fill_cache() -> None:
     for number in range(20_000):
         if number not in CACHE:
-            CACHE[number] = f"<li>{number:0400}</li>"  # fill_cache
+            CACHE[number] = f"<li>{number:0800}</li>"  # fill_cache
 
 
 def collect() -> None:
@@ -75,7 +75,7 @@ def keep_in_lazy_global() -> None:
     global LAZY
     LAZY = []
     for number in range(3_000):
-        LAZY.append(b"%d" % number * 200)  # keep_in_lazy_global
+        LAZY.append(b"%d" % number * 600)  # keep_in_lazy_global
 
 
 def compile_pattern() -> None:
@@ -104,22 +104,22 @@ COUNT = make_counter()
 
 def keep_in_attribute() -> None:
     for number in range(3_000):
-        SERVICE.history.append(b"%d" % number * 200)  # keep_in_attribute
+        SERVICE.history.append(b"%d" % number * 600)  # keep_in_attribute
 
 
 def keep_in_closure() -> None:
     for number in range(3_000):
-        COUNT(b"%d" % number * 200)
+        COUNT(b"%d" % number * 600)
 
 
 def keep_in_default(kept: "list[bytes]" = []) -> None:  # noqa: B006
     for number in range(3_000):
-        kept.append(b"%d" % number * 200)  # keep_in_default
+        kept.append(b"%d" % number * 600)  # keep_in_default
 
 
 @cache  # keep_in_lru_cache
 def cached(number: int) -> bytes:
-    return b"%d" % number * 200
+    return b"%d" % number * 600
 
 
 def keep_in_lru_cache() -> None:

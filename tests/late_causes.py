@@ -1,11 +1,11 @@
 """A module of the app that is imported after the fork: what it takes is its importer's, what it keeps is its own."""
 
 SEEN: list[bytes] = []
-FIRST = {str(number): number for number in range(4_000)}
-SECOND = {str(number): number for number in range(4_000, 8_000)}
-THIRD = {str(number): number for number in range(8_000, 12_000)}
+FIRST = {str(number): number for number in range(12_000)}
+SECOND = {str(number): number for number in range(12_000, 24_000)}
+THIRD = {str(number): number for number in range(24_000, 36_000)}
 
 
 def remember() -> None:
     for number in range(3_000):
-        SEEN.append(b"%d" % number * 200)  # keep_in_late_module
+        SEEN.append(b"%d" % number * 600)  # keep_in_late_module
