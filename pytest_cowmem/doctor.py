@@ -15,11 +15,9 @@ from tabulate import tabulate
 from pytest_cowmem import units
 from pytest_cowmem.measure import kernel
 from pytest_cowmem.measure.machine import HUGE_PAGES, transparent_huge_pages
+from pytest_cowmem.zygote import process
 
 Verdict = Literal["ok", "not needed", "limited", "impossible without"]
-
-# What a child of this process finds out about itself: whether address randomisation could be turned off.
-_FIX_ADDRESSES = "import sys; from pytest_cowmem.zygote import process; sys.exit(not process.fix_addresses())"
 
 _PAGE_MONITOR = "built with CONFIG_PROC_PAGE_MONITOR"
 _LIMITS = ("memory.limit_in_bytes", "memory.max", "memory.high")  # the first is version 1's
@@ -111,7 +109,8 @@ def _first_byte(pid: int) -> None:
 
 
 def _address_randomisation() -> Finding:
-    off = subprocess.run([sys.executable, "-c", _FIX_ADDRESSES], check=False).returncode == 0
+    with process.fixed_addresses():
+        off = process.addresses_are_fixed()
     cost = "private bytes vary by some 100 KiB from run to run, and as much more is tolerated"
     mend = "in Docker, run with --security-opt seccomp=unconfined, or with a profile that allows personality(2)"
     return Finding("personality", "randomisation can be turned off" if off else "refused", "ok" if off else "limited", cost, mend)

@@ -26,7 +26,7 @@ class Parent:
 
     def __init__(self, module: str) -> None:
         self.control, far = socket.socketpair()
-        with far:
+        with far, process.fixed_addresses():
             self.process = subprocess.Popen(
                 [sys.executable, __file__, str(far.fileno()), module],
                 pass_fds=(far.fileno(),),
@@ -114,8 +114,6 @@ def live(sock: socket.socket, function: Function, begin: Function, finish: Funct
 
 
 def main() -> None:
-    if not process.addresses_are_fixed() and process.fix_addresses():
-        os.execv(sys.executable, [sys.executable, *sys.argv])
     control = socket.socket(fileno=int(sys.argv[1]))
     module = importlib.import_module(sys.argv[2])
     run = {"traced": traced, "untraced": untraced}

@@ -18,7 +18,7 @@ import psutil
 from pytest_cowmem.app import App, parse_target
 from pytest_cowmem.errors import AppFailed, CannotMeasure, WorkerDied, ZygoteDied
 from pytest_cowmem.measure import kernel
-from pytest_cowmem.zygote import pauses, wire
+from pytest_cowmem.zygote import pauses, process, wire
 from pytest_cowmem.zygote.wire import MEASURED, TRACED
 
 _REST_SECONDS = 10.0
@@ -90,7 +90,7 @@ class Zygote:
         self.control, far = socket.socketpair()
         self.control.settimeout(timeout)
         environ = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
-        with far:
+        with far, process.fixed_addresses():
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [sys.executable, "-m", "pytest_cowmem.zygote", "start"],
                 env=environ | {"PYTHONHASHSEED": "0"} | dict(app.env),
@@ -211,9 +211,9 @@ class Zygote:
         left = psutil.Process(self._process.pid).children(recursive=True) if self.alive else []
         self._process.kill()
         self._process.wait()
-        for process in left:
+        for child in left:
             try:
-                process.kill()
+                child.kill()
             except psutil.NoSuchProcess:
                 continue
         self.show_output()

@@ -1,8 +1,7 @@
 """The zygote's entry: `python -m pytest_cowmem.zygote STAGE`, exec'd by the plugin with its end of the control socket as standard input.
 
-It turns address randomisation off and executes itself again, so that equal inputs give equal pages; then it preloads the app and forks
-on request. Nothing that differs from run to run, such as a descriptor's or a process's number, is on the command line: Python keeps those
-strings on the heap, and one digit more moves what comes after.
+It preloads the app and forks on request. Nothing that differs from run to run, such as a descriptor's or a process's number, is on the
+command line: Python keeps those strings on the heap, and one digit more moves what comes after.
 """
 
 import os
@@ -11,14 +10,12 @@ import sys
 
 from pytest_cowmem.zygote import master, process
 
-START, FIXED, AGAIN = "start", "fixed", "again"  # of one length, for the same reason
+AGAIN = "again"  # as long as the first stage, "start", for the same reason
 
 
 def main() -> None:
     process.die_with_parent(os.getppid())
     process.adopt_orphans()
-    if sys.argv[1] == START and not process.addresses_are_fixed() and process.fix_addresses():
-        execute(FIXED)
     stage = sys.argv.pop()
     environ, folder = dict(os.environ), os.getcwd()
     control = socket.socket(fileno=os.dup(0))
@@ -26,12 +23,7 @@ def main() -> None:
         os.environ.clear()  # the app may have changed it, and gone elsewhere
         os.environ.update(environ)
         os.chdir(folder)
-        execute(AGAIN)
-
-
-def execute(stage: str) -> None:
-    """Start this program over in the same process."""
-    os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", stage])
+        os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", AGAIN])
 
 
 main()

@@ -1,4 +1,4 @@
-"""What a process asks the kernel of itself. Runs in the zygote and its forks.
+"""What a process asks the kernel of itself. Runs in the zygote and its forks, and in the pytest process as it starts a zygote.
 
 `ctypes`, since the standard library wraps neither call.
 """
@@ -6,6 +6,8 @@
 import ctypes
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _PR_SET_CHILD_SUBREAPER = 36
@@ -52,7 +54,17 @@ def addresses_are_fixed() -> bool:
     return present != -1 and bool(present & _ADDR_NO_RANDOMIZE)
 
 
-def fix_addresses() -> bool:
-    """Turn address randomisation off from the next exec on; False where that is refused (Docker's seccomp profile does)."""
+@contextmanager
+def fixed_addresses() -> "Iterator[None]":
+    """Have what this thread executes run without address randomisation, where that is allowed (Docker's seccomp profile does not).
+
+    A thread's personality is inherited by fork and kept by exec, and counts when a program is loaded: personality(2).
+    """
     present = _libc.personality(_QUERY)
-    return present != -1 and _libc.personality(present | _ADDR_NO_RANDOMIZE) != -1 and addresses_are_fixed()
+    if present != -1:
+        _libc.personality(present | _ADDR_NO_RANDOMIZE)
+    try:
+        yield
+    finally:
+        if present != -1:
+            _libc.personality(present)
