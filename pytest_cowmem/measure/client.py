@@ -72,10 +72,11 @@ class CowWorker(httpx2.Client):
         body = request.read()
         environ = make_environ(request)
         current = self.current_round()
-        current.begin(f"serving {request.method} {request.url.raw_path.decode(_LATIN)}, {times} times")
+        doing = f"serving {request.method} {request.url.raw_path.decode(_LATIN)}, {times} times"
         seen: httpx2.Response | None = None
         left = times
         while left:
+            current.begin(doing)
             size = current.chunk(times, left)
             current.send(("burst", environ, body, size, current.timeout * _SILENCE))
             stream = ResponseStream(current, iter(()), before=times - left)

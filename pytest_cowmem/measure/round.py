@@ -38,6 +38,7 @@ class Round:
         self.response: Closable | None = None
         self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []
+        self._point_due = False
         self._stride = 1
         self.worker = zygote.fork(maps)
         self.twin = zygote.twin
@@ -76,11 +77,17 @@ class Round:
         return kernel.resident(self.worker.pid)[0]
 
     def begin(self, doing: str) -> None:
-        """Note what the worker is asked for next; a response still open is read to its end first."""
+        """Note what the worker is asked for next, and its memory before that where it is time to."""
+        self._end_response()
+        if self._point_due:
+            self._add_point(self.private())
+        self.doing = doing
+
+    def _end_response(self) -> None:
+        """Read a response that is still open to its end."""
         if self.response is not None:
             self.response.close()
             self.response = None
-        self.doing = doing
 
     def send(self, message: wire.Message) -> None:
         """Send the worker a message. WorkerDied when it is gone."""
@@ -114,12 +121,15 @@ class Round:
         return self._cause
 
     def served(self, requests: int) -> None:
-        """Count finished requests, and read the worker's memory when it is time to."""
+        """Count finished requests. The worker's memory is read before the next one, or at the end, whichever comes."""
         self.requests += requests
         self.zygote.show_output()
-        if self._points and self.requests < self._points[-1][0] + self._stride:
-            return
-        self._points.append((self.requests, self.private()))
+        self._point_due = not self._points or self.requests >= self._points[-1][0] + self._stride
+
+    def _add_point(self, private: int) -> None:
+        """Keep what was `private` after so many requests; of too many points every other is dropped."""
+        self._point_due = False
+        self._points.append((self.requests, private))
         if len(self._points) > _MOST_POINTS:
             self._points[1:] = self._points[2::2]
             self._stride *= 2
@@ -144,7 +154,7 @@ class Round:
 
     def finish(self) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced."""
-        self.begin(self.doing)
+        self._end_response()
         worker, twin = self.worker.pid, self.twin
         self._wait(worker, twin, self.zygote.pid)
         if forks := {*kernel.forks(worker), *kernel.forks(twin)} - {worker}:  # the twin adopts those whose own parent has ended
@@ -154,10 +164,10 @@ class Round:
             )
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
-        values = {
-            "private": memory.private_dirty - self._memory.private_dirty,
-            "uss": memory.uss,
-        }
+        private = memory.private_dirty - self._memory.private_dirty
+        if self._point_due:
+            self._add_point(private)
+        values = {"private": private, "uss": memory.uss}
         if self._pages:
             pages = zip(("copied", "fresh"), kernel.private_pages(worker, twin), self._pages, strict=True)
             values |= {name: (now - then) * kernel.PAGE for name, now, then in pages}
