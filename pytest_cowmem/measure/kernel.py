@@ -15,7 +15,6 @@ from pathlib import Path
 PROC = Path("/proc")
 PAGE = mmap.PAGESIZE
 
-_BLOCK = 64  # pages; where none of so many is the worker's alone, which is nearly everywhere, the twin's need not be read
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
 _IS_OWN = bytes((flags & (_PRESENT | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256))
@@ -70,19 +69,15 @@ def private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
 
 
 def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[int, bytes, bytes]]:
-    """(first page's number, 1 for each page that is the worker's alone, 1 for each that the twin has), block by block where any is."""
+    """(first page's number, 1 for each page that is the worker's alone, 1 for each that the twin has), where any is the worker's alone."""
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
         open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
     ):
         for start, end, shared in ranges(worker, proc):
             own = _flags(mine, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
-            for first in range(0, len(own), _BLOCK):
-                block = own[first : first + _BLOCK]
-                if 1 in block:
-                    page = start // PAGE + first
-                    there = _flags(theirs, page * PAGE, (page + len(block)) * PAGE).translate(_IS_THERE)
-                    yield page, block, there.ljust(len(block), b"\0")
+            if 1 in own:
+                yield start // PAGE, own, _flags(theirs, start, end).translate(_IS_THERE).ljust(len(own), b"\0")
 
 
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
