@@ -4,19 +4,23 @@ import argparse
 
 import pytest
 
+FLAGS = {
+    "cowmem": "measure the tests that use cow_worker, and gate them",
+    "cowmem_only": "run only the tests that use cow_worker (with --cowmem)",
+    "cowmem_strict": "fail on what has no baseline, is missing, or when nothing was measured",
+    "cowmem_explain": "say where every test's private bytes went, not only those that are over budget or regressed",
+    "cowmem_prove": "plant a growing regression in each test's worker, to see what the gate catches",
+}
 UPDATES = ("changed", "new", "tighten", "all")
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Declare every option and its ini twin; options default to None, so that "not given" can be told from a value."""
     group = parser.getgroup("cowmem", "private memory and GC pauses of forked workers")
-    group.addoption("--cowmem", action="store_true", default=None, help="measure the tests that use cow_worker, and gate them")
-    group.addoption(
-        "--cowmem-only",
-        action="store_true",
-        default=None,
-        help="run only the tests that use cow_worker (with --cowmem)",
-    )
+    for name, effect in FLAGS.items():
+        option = "--" + name.replace("_", "-")
+        group.addoption(option, action="store_true", default=None, help=effect)
+        parser.addini(name, f"as {option}", type="bool", default=False)
     group.addoption(
         "--cowmem-update",
         nargs="?",
@@ -34,32 +38,9 @@ def add_options(parser: pytest.Parser) -> None:
         help="the baseline file (default: cowmem-baseline.json beside the config file)",
     )
     group.addoption("--cowmem-rounds", metavar="N", default=None, help="rounds a test, each with a fresh worker (default: 3)")
-    group.addoption(
-        "--cowmem-strict",
-        action="store_true",
-        default=None,
-        help="fail on what has no baseline, is missing, or when nothing was measured",
-    )
-    group.addoption(
-        "--cowmem-explain",
-        action="store_true",
-        default=None,
-        help="say where every test's private bytes went, not only those that are over budget or regressed",
-    )
-    group.addoption(
-        "--cowmem-prove",
-        action="store_true",
-        default=None,
-        help="plant a growing regression in each test's worker, to see what the gate catches",
-    )
-    parser.addini("cowmem", "measure, as --cowmem does", type="bool", default=False)
-    parser.addini("cowmem_only", "as --cowmem-only", type="bool", default=False)
     parser.addini("cowmem_app", "what to preload: module:attr or module:factory()", default="")
     parser.addini("cowmem_baseline", "the baseline file, relative to the config file", default="cowmem-baseline.json")
     parser.addini("cowmem_rounds", "rounds a test", default="3")
-    parser.addini("cowmem_strict", "as --cowmem-strict", type="bool", default=False)
-    parser.addini("cowmem_explain", "as --cowmem-explain", type="bool", default=False)
-    parser.addini("cowmem_prove", "as --cowmem-prove", type="bool", default=False)
     parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
     parser.addini("cowmem_timeout", "seconds a request, or the app's import, may take before its process is killed", default="60")
     parser.addini("cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", type="linelist", default=[])

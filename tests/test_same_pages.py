@@ -10,6 +10,7 @@ from conftest import APPS
 from pytest_cowmem.app import App
 from pytest_cowmem.measure import kernel
 from pytest_cowmem.measure.zygote import Zygotes
+from pytest_cowmem.zygote import process
 
 COLD_STARTS = 10
 FORKS = 10
@@ -27,6 +28,14 @@ def cold(measure, app, folder=APPS):
     with closing(Zygotes(folder, [], 60)) as zygotes:
         zygote = zygotes.get(app)
         return measure(zygote, browse).values["private"], zygote.facts
+
+
+def test_addresses_are_fixed_in_the_zygote_alone(zygotes):
+    before = process.addresses_are_fixed()
+    with process.fixed_addresses():
+        allowed = process.addresses_are_fixed()
+    assert zygotes.get(App("bare:quiet")).facts["fixed_addresses"] == allowed
+    assert process.addresses_are_fixed() == before
 
 
 def test_cold_starts_agree_to_the_page(measure):

@@ -38,7 +38,6 @@ class Round:
         self.response: Closable | None = None
         self._cause: WorkerDied | None = None
         self._points: list[tuple[int, int]] = []
-        self._point_due = False
         self._stride = 1
         self.worker = zygote.fork(maps)
         self.twin = zygote.twin
@@ -79,7 +78,7 @@ class Round:
     def begin(self, doing: str) -> None:
         """Note what the worker is asked for next, and its memory before that where it is time to."""
         self._end_response()
-        if self._point_due:
+        if self._point_is_due():
             self._add_point(self.private())
         self.doing = doing
 
@@ -124,11 +123,12 @@ class Round:
         """Count finished requests. The worker's memory is read before the next one, or at the end, whichever comes."""
         self.requests += requests
         self.zygote.show_output()
-        self._point_due = not self._points or self.requests >= self._points[-1][0] + self._stride
+
+    def _point_is_due(self) -> bool:
+        return self.requests >= (self._points[-1][0] if self._points else 0) + self._stride
 
     def _add_point(self, private: int) -> None:
         """Keep what was `private` after so many requests; of too many points every other is dropped."""
-        self._point_due = False
         self._points.append((self.requests, private))
         if len(self._points) > _MOST_POINTS:
             self._points[1:] = self._points[2::2]
@@ -165,7 +165,7 @@ class Round:
         cpu = kernel.cpu_time(worker) - self._cpu
         memory = kernel.memory(worker)
         private = memory.private_dirty - self._memory.private_dirty
-        if self._point_due:
+        if self._point_is_due():
             self._add_point(private)
         values = {"private": private, "uss": memory.uss}
         if self._pages:
