@@ -49,8 +49,19 @@ for line in sys.stdin:  # each time in a fork, as a server would
 
 def off() -> None:
     """What loading the plugin adds to pytest when it is not used: its import and its options, timed in fresh processes."""
-    spent = [float(subprocess.run([sys.executable, "-c", _OFF], check=True, capture_output=True, text=True).stdout) for _ in range(15)]
-    show("The plugin, off", [[min(spent), statistics.median(spent), max(spent)]], ["least ms", "median ms", "most ms"])
+    spent = [
+        float(
+            subprocess.run(
+                [sys.executable, "-c", _OFF], check=True, capture_output=True, text=True
+            ).stdout
+        )
+        for _ in range(15)
+    ]
+    show(
+        "The plugin, off",
+        [[min(spent), statistics.median(spent), max(spent)]],
+        ["least ms", "median ms", "most ms"],
+    )
 
 
 def start_and_burst() -> None:
@@ -85,7 +96,14 @@ def start_and_burst() -> None:
     shares = [a / b for a, b in pairs]
     show(
         f"burst() of {times} beside a direct loop",
-        [[best[0] / times * 1e6, best[1] / times * 1e6, f"{best[0] / best[1]:.1%}", f"{statistics.median(shares):.1%}"]],
+        [
+            [
+                best[0] / times * 1e6,
+                best[1] / times * 1e6,
+                f"{best[0] / best[1]:.1%}",
+                f"{statistics.median(shares):.1%}",
+            ]
+        ],
         ["direct us/request", "burst us/request", "speed (best)", "speed (median of pairs)"],
     )
 
@@ -120,7 +138,12 @@ for line in sys.stdin:
 
 def rounds() -> None:
     """A round's cost beyond its scenario (one request), beside a bare fork and waitpid of a process with the same app."""
-    with subprocess.Popen([sys.executable, "-c", _FORKS, str(APPS)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as bare:
+    with subprocess.Popen(
+        [sys.executable, "-c", _FORKS, str(APPS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as bare:
         assert bare.stdin
         assert bare.stdout
         with zygote("big:app") as running:

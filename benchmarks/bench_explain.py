@@ -6,8 +6,8 @@ import time
 from common import measure, show, zygote
 
 from pytest_cowmem.explain.rounds import TracedRound
-from pytest_cowmem.measure import kernel
-from pytest_cowmem.measure.client import CowWorker
+from pytest_cowmem.host import procfs
+from pytest_cowmem.host.client import CowWorker
 
 _WORDS = 3  # to an object in the map
 
@@ -16,19 +16,19 @@ class Watched(TracedRound):
     """A traced round that keeps how long the map took and what it had to hold; most records are the twin's."""
 
     def trace(self):
-        kernel.reset_peak(os.getpid())
-        before, _ = kernel.resident(os.getpid())
-        twin_before, _ = kernel.resident(self.twin)
+        procfs.reset_peak(os.getpid())
+        before, _ = procfs.resident(os.getpid())
+        twin_before, _ = procfs.resident(self.twin)
         self.objects = 0
         wall, cpu = time.perf_counter(), self._cpu_seconds()
         trace = super().trace()
         self.wall, self.cpu = time.perf_counter() - wall, self._cpu_seconds() - cpu
-        self.host = kernel.resident(os.getpid())[1] - before
-        self.drawing = kernel.resident(self.twin)[1] - twin_before
+        self.host = procfs.resident(os.getpid())[1] - before
+        self.drawing = procfs.resident(self.twin)[1] - twin_before
         return trace
 
     def _cpu_seconds(self) -> float:
-        return sum(kernel.cpu_time(pid) for pid in (os.getpid(), self.twin, self.worker.pid)) / 1e9
+        return sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.twin, self.worker.pid)) / 1e9
 
     def _drawn(self):
         records = super()._drawn()
@@ -50,11 +50,29 @@ def main() -> None:
                 traced = time.perf_counter() - started
                 current.trace()
             objects = current.objects
-            maps.append([objects, current.cpu, current.wall, current.host / objects, current.drawing / objects])
+            maps.append(
+                [
+                    objects,
+                    current.cpu,
+                    current.wall,
+                    current.host / objects,
+                    current.drawing / objects,
+                ]
+            )
             scenarios.append([measured, traced, traced / measured])
-    headers = ["objects", "CPU s", "wall s", "pytest's bytes an object", "the twin's bytes an object"]
+    headers = [
+        "objects",
+        "CPU s",
+        "wall s",
+        "pytest's bytes an object",
+        "the twin's bytes an object",
+    ]
     show("The map of objects", maps, headers)
-    show("One request that reads 245,000 dicts", scenarios, ["measured round s", "traced request s", "ratio"])
+    show(
+        "One request that reads 245,000 dicts",
+        scenarios,
+        ["measured round s", "traced request s", "ratio"],
+    )
 
 
 if __name__ == "__main__":

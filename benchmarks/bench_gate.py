@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 from common import measure, show, zygote
 
+from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.verdict import Verdict, judge, tolerances_of
-from pytest_cowmem.measure.kernel import PAGE
-from pytest_cowmem.measure.sample import Measurement, Sample
+from pytest_cowmem.model.measurement import Measurement, Sample
 
 LADDER = [48, 64, 68, 72, 76, 80, 96, 112, 128, 160]  # KiB
 LEAKS = [64, 80, 96, 112, 128, 160, 192, 256]  # bytes a request
@@ -21,26 +21,42 @@ def steady() -> None:
     rows: list[list[object]] = []
     for path in ("/", "/page"):
         with zygote("big:app") as running:
-            pages = [measure(running, lambda client, p=path: client.get(p)).values["private"] // PAGE for _ in range(20)]
+            pages = [
+                measure(running, lambda client, p=path: client.get(p)).values["private"] // PAGE
+                for _ in range(20)
+            ]
         rows.append([path, pages[0], min(pages), max(pages), max(pages) - min(pages)])
-    show("20 forks in a row, private pages of a 100 MiB Flask app", rows, ["request", "first", "least", "most", "range"])
+    show(
+        "20 forks in a row, private pages of a 100 MiB Flask app",
+        rows,
+        ["request", "first", "least", "most", "range"],
+    )
 
 
-def samples(query: str, rounds: int, times: int, collected: int = 1) -> Iterator[tuple[Sample, str]]:
+def samples(
+    query: str, rounds: int, times: int, collected: int = 1
+) -> Iterator[tuple[Sample, str]]:
     """`rounds` rounds over COLD_STARTS zygotes, each with its layout; the environment has the same length whatever is collected."""
     for _ in range(COLD_STARTS):
         with zygote("planted:app", env={"COLLECTED": f"{collected:07}"}) as running:
             for _ in range(max(1, rounds // COLD_STARTS)):
-                yield measure(running, lambda client: client.burst("GET", f"/?{query}", times=times)), running.layout
+                yield (
+                    measure(running, lambda client: client.burst("GET", f"/?{query}", times=times)),
+                    running.layout,
+                )
 
 
 def caught(kind: str, amount: int, runs: int, entry: Entry) -> int:
     """In how many of `runs` rounds the gate was red."""
     times = 1000 if kind == "leak" else 1
-    objects = amount // 64 if kind == "collect" else 1  # an empty list and its GC header take 56 bytes, and pymalloc gives 64
+    objects = (
+        amount // 64 if kind == "collect" else 1
+    )  # an empty list and its GC header take 56 bytes, and pymalloc gives 64
     red = 0
     for sample, layout in samples(f"{kind}={amount}", runs, times, objects):
-        judgments = judge(Measurement.of([sample]), Budget(), entry, tolerances_of(Budget(), {}), layout)
+        judgments = judge(
+            Measurement.of([sample]), Budget(), entry, tolerances_of(Budget(), {}), layout
+        )
         red += any(judgment.verdict is Verdict.REGRESSED for judgment in judgments)
     return red
 
@@ -65,15 +81,37 @@ def power(runs: int) -> None:
         for amount in ladder:
             red = caught(kind, amount, runs, entry)
             if red == runs:
-                rows.append([kind, f"{amount} {unit}", f"{amount / 1024:.3g} KiB", f"{red} of {runs}", entry.metrics["private"] // 1024])
+                rows.append(
+                    [
+                        kind,
+                        f"{amount} {unit}",
+                        f"{amount / 1024:.3g} KiB",
+                        f"{red} of {runs}",
+                        entry.metrics["private"] // 1024,
+                    ]
+                )
                 break
         else:
-            rows.append([kind, "none of the ladder", "-", f"{red} of {runs}", entry.metrics["private"] // 1024])
-    show("Smallest planted regression caught every time", rows, ["kind", "amount", "amount", "caught", "unchanged private KiB"])
+            rows.append(
+                [
+                    kind,
+                    "none of the ladder",
+                    "-",
+                    f"{red} of {runs}",
+                    entry.metrics["private"] // 1024,
+                ]
+            )
+    show(
+        "Smallest planted regression caught every time",
+        rows,
+        ["kind", "amount", "amount", "caught", "unchanged private KiB"],
+    )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=50, help="rounds for each size (default: 50, a multiple of 5)")
+    parser.add_argument(
+        "--runs", type=int, default=50, help="rounds for each size (default: 50, a multiple of 5)"
+    )
     steady()
     power(parser.parse_args().runs)

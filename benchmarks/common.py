@@ -10,12 +10,12 @@ from pathlib import Path
 
 from tabulate import tabulate
 
-from pytest_cowmem.app import App
-from pytest_cowmem.measure.client import CowWorker
-from pytest_cowmem.measure.machine import cpu_model
-from pytest_cowmem.measure.round import Round
-from pytest_cowmem.measure.sample import Sample
-from pytest_cowmem.measure.zygote import Zygote, Zygotes
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.handle import Zygote, Zygotes
+from pytest_cowmem.host.machine import cpu_model
+from pytest_cowmem.host.round import Round
+from pytest_cowmem.model.app import App
+from pytest_cowmem.model.measurement import Sample
 
 APPS = Path(__file__).parent / "apps"
 

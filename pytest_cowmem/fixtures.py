@@ -9,9 +9,9 @@ import pytest
 from pytest_cowmem.options import enabled
 
 if TYPE_CHECKING:
-    from pytest_cowmem.app import App
-    from pytest_cowmem.measure.client import CowWorker
-    from pytest_cowmem.measure.zygote import Zygote
+    from pytest_cowmem.host.client import CowWorker
+    from pytest_cowmem.host.handle import Zygote
+    from pytest_cowmem.model.app import App
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +28,8 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
         pytest.skip("needs a forked worker: run with --cowmem to measure it")
     if not sys.platform.startswith("linux"):
         pytest.skip(f"measuring forked workers needs Linux, and this is {sys.platform}")
-    from pytest_cowmem import session
-    from pytest_cowmem.errors import CowmemError
+    from pytest_cowmem.model.errors import CowmemError
+    from pytest_cowmem.run import session
 
     base = request.getfixturevalue("cow_app")
     problem = None
@@ -39,7 +39,9 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
         zygote = session.of(request.config).zygotes.get(app)
     except CowmemError as error:
         problem = str(error)
-    if problem is not None:  # out of the except block, and without frames: they would be this plugin's, and the text twice
+    if (
+        problem is not None
+    ):  # out of the except block, and without frames: they would be this plugin's, and the text twice
         pytest.fail(problem, pytrace=False)
     if zygote.facts["threads"] and not zygote.warned:
         zygote.warned = True
@@ -52,8 +54,8 @@ def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
 @pytest.fixture
 def cow_worker(request: pytest.FixtureRequest, cow_zygote: "Zygote") -> "Iterator[CowWorker]":
     """An httpx2 client served by a fork of the zygote: a fresh one each round, measured from its first request to its last."""
-    from pytest_cowmem import session
-    from pytest_cowmem.measure.client import CowWorker
+    from pytest_cowmem.host.client import CowWorker
+    from pytest_cowmem.run import session
 
     with CowWorker() as client:
         session.prepare(request.node, client, cow_zygote)

@@ -37,13 +37,33 @@ def add_options(parser: pytest.Parser) -> None:
         default=None,
         help="the baseline file (default: cowmem-baseline.json beside the config file)",
     )
-    group.addoption("--cowmem-rounds", metavar="N", default=None, help="rounds a test, each with a fresh worker (default: 3)")
+    group.addoption(
+        "--cowmem-rounds",
+        metavar="N",
+        default=None,
+        help="rounds a test, each with a fresh worker (default: 3)",
+    )
     parser.addini("cowmem_app", "what to preload: module:attr or module:factory()", default="")
-    parser.addini("cowmem_baseline", "the baseline file, relative to the config file", default="cowmem-baseline.json")
+    parser.addini(
+        "cowmem_baseline",
+        "the baseline file, relative to the config file",
+        default="cowmem-baseline.json",
+    )
     parser.addini("cowmem_rounds", "rounds a test", default="3")
-    parser.addini("cowmem_ratchet", "fail a test that improved, until the baseline is updated", type="bool", default=False)
-    parser.addini("cowmem_timeout", "seconds a request, or the app's import, may take before its process is killed", default="60")
-    parser.addini("cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", type="linelist", default=[])
+    parser.addini(
+        "cowmem_ratchet",
+        "fail a test that improved, until the baseline is updated",
+        type="bool",
+        default=False,
+    )
+    parser.addini(
+        "cowmem_timeout",
+        "seconds a request, or the app's import, may take before its process is killed",
+        default="60",
+    )
+    parser.addini(
+        "cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", type="linelist", default=[]
+    )
 
 
 def enabled(config: pytest.Config) -> bool:
@@ -55,13 +75,19 @@ def update_mode(text: str) -> str:
     """One of UPDATES; an error that shows the way where a path was taken for one."""
     if text not in UPDATES:
         modes = ", ".join(UPDATES)
-        raise argparse.ArgumentTypeError(f"{text!r} is no mode ({modes}): put paths before the option, or write --cowmem-update=changed")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no mode ({modes}): put paths before the option, or write --cowmem-update=changed"
+        )
     return text
 
 
 def refuse_idle_options(config: pytest.Config) -> None:
     """pytest.UsageError for an option that has no effect without --cowmem: a CI that lost the flag must not stay green."""
-    given = [name for name in ("explain", "only", "prove", "strict", "update") if config.getoption(f"cowmem_{name}")]
+    given = [
+        name
+        for name in ("explain", "only", "prove", "strict", "update")
+        if config.getoption(f"cowmem_{name}")
+    ]
     if given and not enabled(config):
         raise pytest.UsageError(f"--cowmem-{given[0]} measures nothing on its own: add --cowmem")
 

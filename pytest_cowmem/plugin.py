@@ -28,7 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     refuse_idle_options(config)
     if enabled(config):
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         session.start(config)
         config.pluginmanager.register(Measuring(config), "cowmem-measuring")
@@ -38,19 +38,19 @@ class Measuring:
     """The hooks of a run with --cowmem."""
 
     def __init__(self, config: pytest.Config) -> None:
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         self.config = config
         self.state = session.of(config)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        from pytest_cowmem import collection
+        from pytest_cowmem.run import collection
 
         collection.note_file(self.state, report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        from pytest_cowmem import collection
+        from pytest_cowmem.run import collection
 
         collection.check_markers(self.state, self.config, items)
         collection.note_collected(self.state, self.config, items)
@@ -59,46 +59,52 @@ class Measuring:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        from pytest_cowmem import collection
+        from pytest_cowmem.run import collection
 
         collection.refuse_unmeasured_budget(item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         scenario = pyfuncitem.stash.get(session.SCENARIO, None)
-        if scenario is None or scenario.running:  # within a round pytest, or another plugin, calls the function as ever
+        if (
+            scenario is None or scenario.running
+        ):  # within a round pytest, or another plugin, calls the function as ever
             return None
-        session.run(pyfuncitem, scenario, lambda: pyfuncitem.ihook.pytest_pyfunc_call(pyfuncitem=pyfuncitem))
+        session.run(
+            pyfuncitem, scenario, lambda: pyfuncitem.ihook.pytest_pyfunc_call(pyfuncitem=pyfuncitem)
+        )
         return True
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         report = yield
         record = item.stash.get(session.RECORD, None)
         if call.when == "call" and record is not None:
-            vars(report)["cowmem"] = record.to_dict()  # xdist carries a report's attributes to the controller
+            vars(report)["cowmem"] = (
+                record.to_dict()
+            )  # xdist carries a report's attributes to the controller
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         session.note_report(self.state, report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        from pytest_cowmem import session
+        from pytest_cowmem.run import session
 
         session.note_worker(self.state, getattr(node, "workeroutput", {}))
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        from pytest_cowmem import finish
+        from pytest_cowmem.run import finish
 
         finish.finish(self.state, session)
 

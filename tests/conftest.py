@@ -3,24 +3,22 @@
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
+from folders import APPS
 from hypothesis import HealthCheck, settings
 
-from pytest_cowmem.app import App
-from pytest_cowmem.measure.client import CowWorker
-from pytest_cowmem.measure.round import Round
-from pytest_cowmem.measure.sample import Sample
-from pytest_cowmem.measure.zygote import Zygote, Zygotes
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.handle import Zygote, Zygotes
+from pytest_cowmem.host.round import Round
+from pytest_cowmem.model.app import App
+from pytest_cowmem.model.measurement import Sample
 
 pytest_plugins = ["pytester"]
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-APPS = Path(__file__).parent / "apps"
 
 
 @contextmanager
@@ -51,7 +49,7 @@ def measure() -> Callable[..., Sample]:
 
 @pytest.fixture(scope="session")
 def zygotes() -> Iterator[Zygotes]:
-    """The zygotes of the apps under tests/apps, each started once."""
+    """The zygotes of the apps under tests/support/apps, each started once."""
     with closing(Zygotes(APPS, [], 60)) as found:
         yield found
 
@@ -71,11 +69,15 @@ def worker(zygotes: Zygotes) -> Callable[..., Any]:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """`project(test_file, app="bare:quiet")` writes a project that preloads `app` from tests/apps and runs it with --cowmem."""
+    """`project(test_file, app="bare:quiet")` writes a project that preloads `app` from tests/support/apps and runs it with --cowmem."""
 
     def run(test_file: str, *args: str, app: str = "bare:quiet", ini: str = "") -> pytest.RunResult:
-        pytester.makeini(f"[pytest]\ncowmem_app = {app}\npythonpath = {APPS}\ncowmem_rounds = 1\n{ini}")
+        pytester.makeini(
+            f"[pytest]\ncowmem_app = {app}\npythonpath = {APPS}\ncowmem_rounds = 1\n{ini}"
+        )
         pytester.makepyfile(textwrap.dedent(test_file))
-        return pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--cowmem", *args)
+        return pytester.runpytest_subprocess(
+            "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--cowmem", *args
+        )
 
     return run

@@ -3,7 +3,9 @@
 from flask import Flask
 
 app = Flask(__name__)
-PRODUCTS = [{"id": i, "name": f"product {i}", "tags": [str(i % 7), str(i % 11)]} for i in range(150_000)]
+PRODUCTS = [
+    {"id": i, "name": f"product {i}", "tags": [str(i % 7), str(i % 11)]} for i in range(150_000)
+]
 KEPT: list[object] = []
 
 

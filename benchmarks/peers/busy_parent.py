@@ -36,4 +36,6 @@ def growth(amount):
 
 
 for amount in (0, 10 * 2**20):
-    print(f"the parent reads {amount / 2**20:.0f} MiB: USS of the idle worker grows by {growth(amount) / 2**20:.2f} MiB")
+    print(
+        f"the parent reads {amount / 2**20:.0f} MiB: USS of the idle worker grows by {growth(amount) / 2**20:.2f} MiB"
+    )

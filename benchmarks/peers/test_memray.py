@@ -4,7 +4,9 @@ from memray import FileReader, Tracker
 
 
 def test_follow_fork(tmp_path):
-    with Tracker(tmp_path / "memray.bin", follow_fork=True, native_traces=True, trace_python_allocators=True):
+    with Tracker(
+        tmp_path / "memray.bin", follow_fork=True, native_traces=True, trace_python_allocators=True
+    ):
         program.in_worker(program.work)
     (of_worker,) = tmp_path.glob("memray.bin.*")
     with FileReader(of_worker) as reader:

@@ -6,10 +6,12 @@ from typing import Any
 
 from pytest_cowmem.explain.explanation import Advice, Container, Explanation, Line
 from pytest_cowmem.explain.imports import LateImport, by_statement
-from pytest_cowmem.measure.kernel import PAGE
-from pytest_cowmem.units import render
+from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.units import render
 
-_WORTH = 128 * 1024  # bytes a rule is worth mentioning for: twice the default tolerance of `private`
+_WORTH = (
+    128 * 1024
+)  # bytes a rule is worth mentioning for: twice the default tolerance of `private`
 _GROWTH = 64  # bytes a request: the default tolerance of `growth`
 _NAMES = 3
 _COUNTED_TWICE = 1.1  # a share of `private` that cannot be all of it
@@ -52,7 +54,11 @@ def preload(case: Case) -> Iterator[Advice]:
     """Modules are imported in every worker."""
     for it in late(case):
         at = f" at {it.place}" if it.place else ""
-        yield Advice("preload", f"import {it.by} before forking: every worker does so{at}, {render(it.bytes, 'bytes')}", it.bytes)
+        yield Advice(
+            "preload",
+            f"import {it.by} before forking: every worker does so{at}, {render(it.bytes, 'bytes')}",
+            it.bytes,
+        )
 
 
 def late(case: Case) -> list[LateImport]:
@@ -69,7 +75,11 @@ def warm_up(case: Case) -> Iterator[Advice]:
     rest = case.why.private - first
     named = [*caches(case), leaked_to(case)]
     imports = sum(it.bytes for it in case.why.imports) - sum(it.bytes for it in late(case))
-    gain = min(first, imports + sum(it.bytes for it in case.why.containers if it not in named and not imported(case, it)))
+    gain = min(
+        first,
+        imports
+        + sum(it.bytes for it in case.why.containers if it not in named and not imported(case, it)),
+    )
     if case.requests > 1 and first > rest and gain >= _WORTH and case.why.share <= _COUNTED_TWICE:
         yield Advice(
             "warm up",
@@ -91,7 +101,11 @@ def read_less(case: Case) -> Iterator[Advice]:
     new = max(case.why.fresh, sum(it.bytes for it in case.why.containers))
     inhabited = (objects.pages - sum(objects.empty.values())) * PAGE
     for line in [line for line in case.why.lines if line.path][:1]:
-        copied = min(line.bytes - imported(case, line) - new - case.values.get("returned", 0), writes, inhabited)
+        copied = min(
+            line.bytes - imported(case, line) - new - case.values.get("returned", 0),
+            writes,
+            inhabited,
+        )
         if copied >= _WORTH and objects.modules and objects.modules[0].bytes > copied / 2:
             yield Advice(
                 "read less",
@@ -105,7 +119,11 @@ def read_less(case: Case) -> Iterator[Advice]:
 def imported(case: Case, what: Line | Container) -> int:
     """Bytes of what a line imports, or of the import that a line's or a container's own module came with."""
     came_with = {it.by for it in case.why.imports if it.module == what.module}
-    return sum(it.bytes for it in case.why.imports if it.by in came_with or (it.path and it.place == what.place))
+    return sum(
+        it.bytes
+        for it in case.why.imports
+        if it.by in came_with or (it.path and it.place == what.place)
+    )
 
 
 def share_cache(case: Case) -> Iterator[Advice]:
@@ -123,22 +141,34 @@ def share_cache(case: Case) -> Iterator[Advice]:
 def caches(case: Case) -> list[Container]:
     """The containers that are worth a mention each."""
     leaked = leaked_to(case)
-    return [it for it in case.why.containers[:_NAMES] if it.bytes - imported(case, it) >= _WORTH and it != leaked]
+    return [
+        it
+        for it in case.why.containers[:_NAMES]
+        if it.bytes - imported(case, it) >= _WORTH and it != leaked
+    ]
 
 
 def leak(case: Case) -> Iterator[Advice]:
     """Every request at steady state leaves new memory behind; copies of shared pages come to an end."""
     if leaks(case):
-        growth, total, kept = case.values["growth"], case.values["growth"] * case.requests, leaked_to(case)
+        growth, total, kept = (
+            case.values["growth"],
+            case.values["growth"] * case.requests,
+            leaked_to(case),
+        )
         line = max(case.why.lines, key=lambda line: line.late)
         if kept is not None:
-            what = f"kept in {kept.name}, {kept.before:,} -> {kept.after:,} entries" + (f", filled at {kept.place}" if kept.place else "")
+            what = f"kept in {kept.name}, {kept.before:,} -> {kept.after:,} entries" + (
+                f", filled at {kept.place}" if kept.place else ""
+            )
         elif line.path and line.late > total / 2:
             what = f"most of it new at {line.place}"
         else:
             what = "where it is kept was not found"
         garbage = "" if case.collects else "; the collector is off, so it can be cyclic garbage"
-        yield Advice("leak", f"each request leaves {render(growth, 'bytes')} behind, {what}{garbage}", total)
+        yield Advice(
+            "leak", f"each request leaves {render(growth, 'bytes')} behind, {what}{garbage}", total
+        )
 
 
 def leaks(case: Case) -> bool:
@@ -150,7 +180,11 @@ def leaks(case: Case) -> bool:
 def leaked_to(case: Case) -> Container | None:
     """The container that keeps most of what requests leave behind."""
     total = case.values.get("growth", 0) * case.requests
-    return next((it for it in case.why.containers if it.bytes > total / 2), None) if leaks(case) else None
+    return (
+        next((it for it in case.why.containers if it.bytes > total / 2), None)
+        if leaks(case)
+        else None
+    )
 
 
 def collector(case: Case) -> Iterator[Advice]:
@@ -162,7 +196,9 @@ def collector(case: Case) -> Iterator[Advice]:
     where = f" (most was copied at {places[0]})" if places else ""
     if case.collects:
         what = f"something turned the garbage collector on in the worker, and the app forks with it off{where}: look for gc.enable()"
-    elif case.values["gc_collections"] == case.values["gc_collections_2"]:  # by itself it begins with the youngest generation
+    elif (
+        case.values["gc_collections"] == case.values["gc_collections_2"]
+    ):  # by itself it begins with the youngest generation
         what = f"gc.collect() is called in the worker, and the app forks with the garbage collector off{where}: leave the call out"
     else:
         what = f"collections ran, and the garbage collector is off at the fork and at the end{where}: look for gc.collect() and gc.enable()"
@@ -180,4 +216,13 @@ def threads(case: Case) -> Iterator[Advice]:
         )
 
 
-RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (leak, share_cache, preload, read_less, freeze, collector, warm_up, threads)
+RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (
+    leak,
+    share_cache,
+    preload,
+    read_less,
+    freeze,
+    collector,
+    warm_up,
+    threads,
+)

@@ -14,7 +14,7 @@ from pytest_cowmem.explain.imports import LateImport, late_imports
 from pytest_cowmem.explain.overlay import Overlay
 from pytest_cowmem.explain.places import shown
 from pytest_cowmem.explain.rounds import Trace
-from pytest_cowmem.measure.kernel import PAGE
+from pytest_cowmem.host.procfs import PAGE
 
 NOWHERE = "no line of the app"
 
@@ -122,7 +122,11 @@ class Explanation:
     @property
     def by_writes(self) -> int | None:
         """Copied bytes that no collection copied: reference counts and writes."""
-        return None if self.copied is None or self.by_collections is None else max(0, self.copied - self.by_collections)
+        return (
+            None
+            if self.copied is None or self.by_collections is None
+            else max(0, self.copied - self.by_collections)
+        )
 
     @property
     def share(self) -> float:
@@ -140,7 +144,9 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
     kept: dict[str, int] = defaultdict(int)
     for it in containers:
         kept[it.module] += it.bytes
-    charges = [(it.module, it.bytes, it.late) for it in lines] + [(it.module, it.bytes, 0) for it in collections]
+    charges = [(it.module, it.bytes, it.late) for it in lines] + [
+        (it.module, it.bytes, 0) for it in collections
+    ]
     return Explanation(
         private=values["private"],
         copied=values.get("copied"),
@@ -159,10 +165,14 @@ def make(trace: Trace, values: Mapping[str, int], tracer: int, rootdir: Path) ->
     )
 
 
-def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path) -> tuple[Line, ...]:
-    """The rows of zygote/lines.py by the app's line."""
+def _lines(
+    rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path
+) -> tuple[Line, ...]:
+    """The rows of zygote/trace/lines.py by the app's line."""
     sums: dict[tuple[str | None, int, str], list[int]] = defaultdict(lambda: [0, 0])
-    beside: dict[tuple[str | None, int, str], dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    beside: dict[tuple[str | None, int, str], dict[str, int]] = defaultdict(
+        lambda: defaultdict(int)
+    )
     owners: dict[tuple[str | None, int, str], str] = {}
     for path, number, function, library, library_line, library_function, _, late, pages in rows:
         owner = _owner(path, library, files, rootdir)
@@ -171,7 +181,9 @@ def _lines(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Pat
         sums[key][0] += pages * PAGE
         sums[key][1] += late * PAGE
         if library:
-            beside[key][f"{shown(library, rootdir)}:{library_line} {library_function}"] += pages * PAGE
+            beside[key][f"{shown(library, rootdir)}:{library_line} {library_function}"] += (
+                pages * PAGE
+            )
         owners[key] = owner
     found = [
         Line(
@@ -193,12 +205,23 @@ def _owner(path: str | None, library: str | None, files: Mapping[str, str], root
     if path:
         return files.get(path, shown(path, rootdir))
     module = files.get(library or "", shown(library or NOWHERE, rootdir))
-    return module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]  # as files of the interpreter itself are called
+    return (
+        module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]
+    )  # as files of the interpreter itself are called
 
 
-def _collections(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path) -> tuple[Collections, ...]:
+def _collections(
+    rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path
+) -> tuple[Collections, ...]:
     return tuple(
-        Collections(shown(path or "", rootdir), number, _owner(path, library, files, rootdir), generation, times, pages * PAGE)
+        Collections(
+            shown(path or "", rootdir),
+            number,
+            _owner(path, library, files, rootdir),
+            generation,
+            times,
+            pages * PAGE,
+        )
         for generation, path, number, _, library, _, _, _, times, pages in rows
     )
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cowmem.explain.places import shown
-from pytest_cowmem.measure.kernel import PAGE
+from pytest_cowmem.host.procfs import PAGE
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,9 @@ class LateImport:
         return f"{self.path}:{self.line}" if self.path else ""
 
 
-def late_imports(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path) -> tuple[LateImport, ...]:
+def late_imports(
+    rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path
+) -> tuple[LateImport, ...]:
     """What each module imported late took by the rows of zygote/lines.py, its own imports not included, most first."""
     late = [(*row[6], row[0], row[1], row[-1] * PAGE) for row in rows if row[6] is not None]
     sums: dict[tuple[str, str], int] = defaultdict(int)
@@ -38,10 +40,13 @@ def late_imports(rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdi
         sums[by, module] += size
     places: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
     for by, _, path, number, size in late:
-        if path and (by, files.get(path)) not in sums:  # a line of what is being imported is not the statement
+        if (
+            path and (by, files.get(path)) not in sums
+        ):  # a line of what is being imported is not the statement
             places[by][shown(path, rootdir), number] += size
     found = [
-        LateImport(module, by, *max(places[by], key=places[by].__getitem__, default=("", 0)), size) for (by, module), size in sums.items()
+        LateImport(module, by, *max(places[by], key=places[by].__getitem__, default=("", 0)), size)
+        for (by, module), size in sums.items()
     ]
     return tuple(sorted(found, key=lambda it: (-it.bytes, it.module)))
 

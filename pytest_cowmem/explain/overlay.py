@@ -7,10 +7,10 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pytest_cowmem.explain.pages import Pages, Regions
-from pytest_cowmem.measure.kernel import PAGE
+from pytest_cowmem.host.pages import Pages, Regions
+from pytest_cowmem.host.procfs import PAGE
 
-_RECORD_WORDS = 3  # as zygote/atlas.py writes them: address, bytes, type << 32 | module
+_RECORD_WORDS = 3  # as zygote/trace/objects.py writes them: address, bytes, type << 32 | module
 _LOW = (1 << 32) - 1
 NO_MODULE = "(held by no module)"
 
@@ -41,7 +41,12 @@ class Overlay:
 
 
 def overlay(
-    records: "array[int]", types: Sequence[str], modules: Sequence[str], copied: "array[int]", regions: Regions, addresses: set[int]
+    records: "array[int]",
+    types: Sequence[str],
+    modules: Sequence[str],
+    copied: "array[int]",
+    regions: Regions,
+    addresses: set[int],
 ) -> Overlay:
     """Lay `records` over the pages `copied`; `types` and `modules` are the names that the numbers in the records stand for.
 
@@ -70,7 +75,9 @@ def overlay(
     return Overlay(len(copied), by_module.residents(named), by_type.residents(types), rest, empty)
 
 
-def new_bytes(records: "array[int]", names: Sequence[str], pages: Pages, old: set[int]) -> dict[str, int]:
+def new_bytes(
+    records: "array[int]", names: Sequence[str], pages: Pages, old: set[int]
+) -> dict[str, int]:
     """Bytes by name of what a worker's `records` have and its twin has not: on fresh pages, or on copied ones where none of `old` lies."""
     fresh, copied = set(pages.fresh), set(pages.copied)
     sums: dict[str, int] = {}
@@ -99,10 +106,15 @@ class _Tally:
         pages: dict[int, int] = {}
         for place in self._places:
             pages[place & _LOW] = pages.get(place & _LOW, 0) + 1
-        return _sorted(Resident(names[number], size, pages[number], self._objects[number]) for number, size in self._bytes.items())
+        return _sorted(
+            Resident(names[number], size, pages[number], self._objects[number])
+            for number, size in self._bytes.items()
+        )
 
 
-def _rest(copied: "array[int]", covered: "array[int]", regions: Regions) -> tuple[tuple[Resident, ...], dict[str, int]]:
+def _rest(
+    copied: "array[int]", covered: "array[int]", regions: Regions
+) -> tuple[tuple[Resident, ...], dict[str, int]]:
     """What the objects leave of each page, by the kind of memory it is; how many pages have no object, by the same."""
     sizes: dict[str, int] = {}
     pages: dict[str, int] = {}

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-_INSTALLED = re.compile(r".*/(?:site-packages|dist-packages|lib/python\d[\w.]*)/|.*/(?=pytest_cowmem/zygote/)")
+_INSTALLED = re.compile(
+    r".*/(?:site-packages|dist-packages|lib/python\d[\w.]*)/|.*/(?=pytest_cowmem/zygote/)"
+)
 
 
 def shown(path: str, rootdir: Path) -> str:

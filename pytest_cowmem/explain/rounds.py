@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pytest_cowmem.explain.overlay import Overlay, new_bytes, overlay
-from pytest_cowmem.explain.pages import Regions, private_pages
-from pytest_cowmem.measure.round import Round
-from pytest_cowmem.measure.zygote import Zygote
+from pytest_cowmem.host.handle import Zygote
+from pytest_cowmem.host.pages import Regions, private_pages
+from pytest_cowmem.host.round import Round
 from pytest_cowmem.zygote import wire
 
 SLOWER = 4  # what a traced request may take, times an untraced one's
@@ -19,7 +19,7 @@ SLOWER = 4  # what a traced request may take, times an untraced one's
 class Trace:
     """What a traced round told.
 
-    `charged` is as zygote/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
+    `charged` is as zygote/trace/lines.py gives it, in pages. `warm` is how many requests came before its mark, None where there was none.
     `loaded` are the modules that the zygote had.
     `containers` maps names to (entries at the fork, entries at the end, bytes of what is new in them, file, line that fills them).
     """
@@ -70,7 +70,10 @@ class TracedRound(Round):
         addresses: set[int] = set()
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)
-        containers = {name: (*entries, new.get(name, 0), *filled.get(name, ("", 0))) for name, entries in grown.items()}
+        containers = {
+            name: (*entries, new.get(name, 0), *filled.get(name, ("", 0)))
+            for name, entries in grown.items()
+        }
         return Trace(self.requests, self._warm, charged, objects, containers, self.zygote.modules)
 
     def end(self) -> int | None:

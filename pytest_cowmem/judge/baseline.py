@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_cowmem.errors import UsageError
+from pytest_cowmem.model.errors import UsageError
 
 FORMAT = 1
 
@@ -56,7 +56,9 @@ def load(path: Path) -> Baseline:
     except FileNotFoundError:
         return Baseline()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"the baseline {path} cannot be read ({error}): mend it, or restore it from git") from None
+        raise UsageError(
+            f"the baseline {path} cannot be read ({error}): mend it, or restore it from git"
+        ) from None
     return loads(text, str(path))
 
 
@@ -69,16 +71,22 @@ def loads(text: str, name: str = "baseline") -> Baseline:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UsageError(f"the baseline {name} is not JSON ({error}): restore it from git") from None
+        raise UsageError(
+            f"the baseline {name} is not JSON ({error}): restore it from git"
+        ) from None
     found = data.get("format") if isinstance(data, dict) else None
     if type(found) is int and found > FORMAT:
-        raise UsageError(f"the baseline {name} has format {found}, and this version reads up to {FORMAT}: upgrade pytest-cowmem")
+        raise UsageError(
+            f"the baseline {name} has format {found}, and this version reads up to {FORMAT}: upgrade pytest-cowmem"
+        )
     try:
         if type(found) is not int or found != FORMAT:
             raise ValueError(f'"format" is {found!r}, not {FORMAT}')
         return Baseline({key: _profile(value) for key, value in data["profiles"].items()})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git") from None
+        raise UsageError(
+            f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git"
+        ) from None
 
 
 def dumps(baseline: Baseline) -> str:
@@ -90,14 +98,23 @@ def dumps(baseline: Baseline) -> str:
         }
         for key, profile in baseline.profiles.items()
     }
-    return json.dumps({"format": FORMAT, "profiles": profiles}, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(
+            {"format": FORMAT, "profiles": profiles}, indent=2, sort_keys=True, ensure_ascii=False
+        )
+        + "\n"
+    )
 
 
 def check_writable(path: Path) -> None:
     """UsageError where `write` would fail: better said before a run than after it."""
     if not os.access(path.parent, os.W_OK):
-        reason = "its folder is not writable" if path.parent.is_dir() else "its folder does not exist"
-        raise UsageError(f"the baseline {path} cannot be written ({reason}): give another place with --cowmem-baseline")
+        reason = (
+            "its folder is not writable" if path.parent.is_dir() else "its folder does not exist"
+        )
+        raise UsageError(
+            f"the baseline {path} cannot be written ({reason}): give another place with --cowmem-baseline"
+        )
 
 
 def write(path: Path, baseline: Baseline) -> None:
@@ -113,12 +130,18 @@ def write(path: Path, baseline: Baseline) -> None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        raise UsageError(f"the baseline {path} cannot be written ({error.strerror}): give another place with --cowmem-baseline") from None
+        raise UsageError(
+            f"the baseline {path} cannot be written ({error.strerror}): give another place with --cowmem-baseline"
+        ) from None
 
 
 def _profile(data: Any) -> Profile:
-    environment = {str(key): _checked(value, (str, int), key) for key, value in data["environment"].items()}
-    return Profile(environment, {test: _entry(test, value) for test, value in data["tests"].items()})
+    environment = {
+        str(key): _checked(value, (str, int), key) for key, value in data["environment"].items()
+    }
+    return Profile(
+        environment, {test: _entry(test, value) for test, value in data["tests"].items()}
+    )
 
 
 def _entry(test: str, data: Any) -> Entry:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
 from pytest_cowmem.judge.verdict import Verdict
-from pytest_cowmem.metrics import WIDENING
+from pytest_cowmem.model.metrics import WIDENING
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Change:
     new: Entry | None
 
 
-def update(baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Collection[tuple[str, str]]) -> tuple[Baseline, list[Change]]:
+def update(
+    baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Collection[tuple[str, str]]
+) -> tuple[Baseline, list[Change]]:
     """The baseline after accepting `measured` in `mode` and dropping `gone`, (profile, test) pairs; and what changed.
 
     Modes: `changed` accepts what is new, gone, regressed or improved, and a changed test's source; `new` only what has no entry;
@@ -48,7 +50,11 @@ def update(baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Co
         profile = baseline.profiles[key]
         changes.append(Change(key, test, profile.tests[test], None))
         baseline = baseline.with_profile(
-            key, replace(profile, tests={name: entry for name, entry in profile.tests.items() if name != test})
+            key,
+            replace(
+                profile,
+                tests={name: entry for name, entry in profile.tests.items() if name != test},
+            ),
         )
     return baseline, changes
 
@@ -66,7 +72,11 @@ def _accepted(mode: str, found: Measured, old: Entry | None) -> Entry | None:
         differs = verdicts & {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING}
         return found.entry if differs else replace(old, source=found.entry.source)
     if mode == "new":
-        return replace(old, metrics={**found.entry.metrics, **old.metrics}) if Verdict.NEW in verdicts else None
+        return (
+            replace(old, metrics={**found.entry.metrics, **old.metrics})
+            if Verdict.NEW in verdicts
+            else None
+        )
     return _tightened(found, old)
 
 
@@ -95,5 +105,6 @@ def stale(
         (key, test)
         for key in sorted(set(profiles) & set(baseline.profiles))
         for test in sorted(baseline.profiles[key].tests)
-        if test not in collected and (test.partition("::")[0] in whole_files or test.partition("::")[0] in missing_files)
+        if test not in collected
+        and (test.partition("::")[0] in whole_files or test.partition("::")[0] in missing_files)
     ]

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from pytest_cowmem.judge.verdict import Judgment, Verdict
-from pytest_cowmem.metrics import METRICS
-from pytest_cowmem.record import Record
+from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.report.why import why, wrapped
-from pytest_cowmem.units import render, render_change
 
 _SHOWN = ("private", "growth", "gc_pause", "gc_collections")
 _MOST_NAMES = 5
@@ -16,7 +16,11 @@ _MOST_NAMES = 5
 
 def explain_failure(record: Record) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
-    wrong = [judgment for judgment in record.judgments if judgment.verdict not in (Verdict.OK, Verdict.IMPROVED)]
+    wrong = [
+        judgment
+        for judgment in record.judgments
+        if judgment.verdict not in (Verdict.OK, Verdict.IMPROVED)
+    ]
     lines = [sentence(judgment, record.measurement.imports) for judgment in wrong]
     lines += [
         f"the gate stayed green with {render(proof.planted, 'bytes')} planted ({proof.kind}), twice the {render(proof.allowed, 'bytes')} "
@@ -47,7 +51,9 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
         assert judgment.budget is not None
         excess = render(judgment.measured - judgment.budget, unit)
         named = (
-            f" ({', '.join(imports[:_MOST_NAMES])}{', ...' if len(imports) > _MOST_NAMES else ''})" if judgment.metric == "imports" else ""
+            f" ({', '.join(imports[:_MOST_NAMES])}{', ...' if len(imports) > _MOST_NAMES else ''})"
+            if judgment.metric == "imports"
+            else ""
         )
         return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}{named}"
     if judgment.verdict is Verdict.NOISY:
@@ -70,7 +76,9 @@ def why_missing(metric: str) -> str:
     if metric == "growth":
         return "it takes at least 20 requests to tell growth from warming up; make more, for instance with cow_worker.burst()"
     if metric.startswith("gc_"):
-        return "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
+        return (
+            "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
+        )
     if metric in ("first", "cpu"):
         return "the test made no request"
     return "this machine does not give it"
@@ -89,11 +97,20 @@ def table(record: Record) -> str:
     """The metrics that are gated, budgeted or wrong: measured, budget, baseline, difference, verdict."""
     rows = []
     for judgment in record.judgments:
-        if judgment.metric not in _SHOWN and judgment.budget is None and judgment.verdict is Verdict.OK:
+        if (
+            judgment.metric not in _SHOWN
+            and judgment.budget is None
+            and judgment.verdict is Verdict.OK
+        ):
             continue
         unit = METRICS[judgment.metric].unit
-        amounts = [None if amount is None else render(amount, unit) for amount in (judgment.measured, judgment.budget, judgment.baseline)]
-        difference = None if judgment.difference is None else render_change(judgment.difference, unit)
+        amounts = [
+            None if amount is None else render(amount, unit)
+            for amount in (judgment.measured, judgment.budget, judgment.baseline)
+        ]
+        difference = (
+            None if judgment.difference is None else render_change(judgment.difference, unit)
+        )
         rows.append([judgment.metric, *amounts, difference, judgment.verdict.value])
     headers = ["metric", "measured", "budget", "baseline", "difference", "verdict"]
     return tabulate(

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from pytest_cowmem.zygote import apps, pauses, process, wire, worker
+from pytest_cowmem.zygote import pauses, process, wire, worker
+from pytest_cowmem.zygote.serve import load
 
 # CPython 3.11 specialises the code that forks at its eighth call, which moved 3 to 4 pages; before the app is loaded a fork is cheap.
 # The two that follow the app, to time collections and to take the layout, are those that leave other pages behind than the later ones.
@@ -31,7 +32,9 @@ def run(control: socket.socket, once_more: bool) -> bool:
     facts: dict[str, Any] = {"harness": list(sys.modules)}
     try:
         app = preload(config)
-        if compiled_since(begun) and once_more:  # in this order: looking leaves its marks in the heap, and the second start needs them too
+        if (
+            compiled_since(begun) and once_more
+        ):  # in this order: looking leaves its marks in the heap, and the second start needs them too
             sys.stdout.flush()
             wire.send(control, ("again",))
             return False
@@ -68,16 +71,16 @@ def preload(config: "dict[str, Any]") -> Any:
         gc.disable()
     elif policy != "default":
         gc.set_threshold(*(int(word) for word in policy.split(",")))
-    app = apps.load_wsgi(config["target"], config["factory"])
+    app = load.load_wsgi(config["target"], config["factory"])
     if config["prepare"]:
-        apps.load(config["prepare"])
+        load.load(config["prepare"])
     return app
 
 
 def prepare(config: "dict[str, Any]") -> bool:
     """Do what comes between import and fork, once even where the app is imported twice; whether workers collect."""
     if config["prepare"]:
-        apps.load(config["prepare"])()
+        load.load(config["prepare"])()
     collect = gc.isenabled() or config["gc"] == "freeze"
     if config["gc"] == "freeze":
         gc.freeze()
@@ -87,8 +90,8 @@ def prepare(config: "dict[str, Any]") -> bool:
 def told(error: BaseException) -> "tuple[str, str]":
     """An exception in one line, and its traceback from the app's first frame on."""
     trace = error.__traceback__
-    here = os.path.dirname(__file__)
-    while trace is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == here:
+    here = os.path.dirname(__file__) + os.sep
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
         trace = trace.tb_next
     line = "".join(traceback.format_exception_only(type(error), error)).strip()
     return line, "".join(traceback.format_exception(type(error), error, trace)) if trace else line
@@ -100,7 +103,9 @@ def compiled_since(begun: int) -> int:
     for module in list(sys.modules.values()):
         spec = vars(module).get("__spec__") if type(module) is ModuleType else None
         try:
-            count += bool(spec and spec.cached and os.stat(spec.cached).st_mtime_ns > begun - 20_000_000)  # file times lag a clock tick
+            count += bool(
+                spec and spec.cached and os.stat(spec.cached).st_mtime_ns > begun - 20_000_000
+            )  # file times lag a clock tick
         except OSError:
             continue
     return count
@@ -119,7 +124,9 @@ def layout() -> int:
     A changed environment variable, path or line of source moves objects to other pages, and private memory with them by some pages.
     """
     modules = [module for module in sys.modules.values() if type(module) is ModuleType]
-    return hash(tuple(id(value) for module in modules for value in (module, *vars(module).values())))
+    return hash(
+        tuple(id(value) for module in modules for value in (module, *vars(module).values()))
+    )
 
 
 def in_throwaway_fork(function: Callable[[], int]) -> int:
@@ -136,12 +143,22 @@ def in_throwaway_fork(function: Callable[[], int]) -> int:
 def other_threads() -> "list[str]":
     """The names of threads alive beside the main one: they will not exist in workers."""
     threading = sys.modules.get("threading")
-    names = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()] if threading else []
+    names = (
+        [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+        if threading
+        else []
+    )
     unnamed = len(os.listdir("/proc/self/task")) - 1 - len(names)
     return names + ["a thread Python does not know"] * unnamed
 
 
-def serve(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
+def serve(
+    control: socket.socket,
+    app: Any,
+    config: "dict[str, Any]",
+    collect: bool,
+    table: "memoryview[int]",
+) -> None:
     """Fork a twin for every round and wait for its end, until the pytest process is gone.
 
     The twin does what a round takes, so that this process stays as it is and every round starts from the same image: with the round's own
@@ -151,7 +168,9 @@ def serve(control: socket.socket, app: Any, config: "dict[str, Any]", collect: b
         life = be_twin if kind == wire.MEASURED else be_traced_twin
         code = wait(fork_into(lambda: life(control, app, config, collect, table)))  # noqa: B023  # it is run at once
         if code:
-            sys.exit(f"the idle twin of a worker ended with code {code} before its round did: let the app and the test leave it alone")
+            sys.exit(
+                f"the idle twin of a worker ended with code {code} before its round did: let the app and the test leave it alone"
+            )
 
 
 def receive_fds(control: socket.socket, count: int) -> "list[int]":
@@ -162,10 +181,18 @@ def receive_fds(control: socket.socket, count: int) -> "list[int]":
     return fds
 
 
-def be_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
+def be_twin(
+    control: socket.socket,
+    app: Any,
+    config: "dict[str, Any]",
+    collect: bool,
+    table: "memoryview[int]",
+) -> None:
     """Fork the worker on the socket that comes along for it, then hold its image untouched, until told to reap it."""
     (fd,) = receive_fds(control, 1)
-    pid = fork_worker(control, fd, lambda far: worker.work(far, app, config["after_fork"], collect, table))
+    pid = fork_worker(
+        control, fd, lambda far: worker.work(far, app, config["after_fork"], collect, table)
+    )
     try:
         wire.receive(control)
     except EOFError:  # the pytest process is gone
@@ -174,22 +201,28 @@ def be_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect:
     reap(control, pid)
 
 
-def be_traced_twin(control: socket.socket, app: Any, config: "dict[str, Any]", collect: bool, table: "memoryview[int]") -> None:
+def be_traced_twin(
+    control: socket.socket,
+    app: Any,
+    config: "dict[str, Any]",
+    collect: bool,
+    table: "memoryview[int]",
+) -> None:
     """The same with a worker that keeps account of its page faults; the twin answers about objects before it reaps."""
     fd, maps = receive_fds(control, 2)
     counted, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote import tracing
+    from pytest_cowmem.zygote.trace import afternoon
 
     def be_worker(far: socket.socket) -> None:
-        tracing.arm()
-        worker.work(far, tracing.attended(app), config["after_fork"], collect, table)
+        afternoon.arm()
+        worker.work(far, afternoon.attended(app), config["after_fork"], collect, table)
 
-    tracing.prepare(maps, [*config["path"], *tracing.app_folders(config["target"])], counted)
+    afternoon.prepare(maps, [*config["path"], *afternoon.app_folders(config["target"])], counted)
     pid = fork_worker(control, fd, be_worker)
     try:
         while (kind := wire.receive_message(control)[0]) != "reap":
             try:
-                answer = tracing.answer_in_twin(kind, loaded)
+                answer = afternoon.answer_in_twin(kind, loaded)
             except Exception as error:
                 answer = ("failed", *told(error))
             wire.send(control, answer)

@@ -44,7 +44,10 @@ def walk() -> Iterator[Any]:
     while stack:
         try:
             found = next(stack[-1])
-        except (StopIteration, RuntimeError):  # at its end, or the app has changed its size: in a thread, or as a collection ran
+        except (
+            StopIteration,
+            RuntimeError,
+        ):  # at its end, or the app has changed its size: in a thread, or as a collection ran
             stack.pop()
             continue
         if id(found) not in seen:

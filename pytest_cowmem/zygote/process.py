@@ -36,7 +36,10 @@ def end_children() -> None:
             try:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            except (ProcessLookupError, ChildProcessError):  # the app's own SIGCHLD handling took it
+            except (
+                ProcessLookupError,
+                ChildProcessError,
+            ):  # the app's own SIGCHLD handling took it
                 continue
 
 

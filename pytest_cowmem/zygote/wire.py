@@ -21,7 +21,9 @@ def send(sock: socket.socket, message: Message) -> None:
     """Send one message: a tuple of what `marshal` can hold, at most 2 GiB."""
     payload = marshal.dumps(message)
     if len(payload) >= _RAW:
-        raise ValueError(f"a message of {len(payload)} bytes is over the limit of 2 GiB: send less at once")
+        raise ValueError(
+            f"a message of {len(payload)} bytes is over the limit of 2 GiB: send less at once"
+        )
     sock.sendall(len(payload).to_bytes(_HEADER_BYTES, "big") + payload)
 
 

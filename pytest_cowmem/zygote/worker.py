@@ -7,7 +7,8 @@ import sys
 import traceback
 from typing import Any
 
-from pytest_cowmem.zygote import apps, pauses, wire, wsgi
+from pytest_cowmem.zygote import pauses, wire
+from pytest_cowmem.zygote.serve import load, wsgi
 
 _MOST_BYTES_OF_AN_ANSWER = 4096
 ENVIRON = {
@@ -30,20 +31,22 @@ ENVIRON = {
 }
 
 
-def quiet_app(environ: apps.Environ, start_response: Any) -> list[bytes]:
+def quiet_app(environ: load.Environ, start_response: Any) -> list[bytes]:
     """An app that does nothing: what the harness itself touches is touched before the worker is ready."""
     environ["wsgi.input"].read()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"ready"]
 
 
-def work(sock: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]") -> None:
+def work(
+    sock: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]"
+) -> None:
     """Serve this worker's round. The first exchange is the harness's own, and over when the worker is ready."""
     rehearse(1)
     if collect:
         gc.enable()
     if after_fork:
-        apps.load(after_fork)()
+        load.load(after_fork)()
     pauses.arm(table)
     wire.send(sock, ("forked",))
     if handle(sock, quiet_app):
@@ -86,9 +89,9 @@ def handle(sock: socket.socket, app: Any) -> bool:
     elif kind == "call":
         serve_call(sock, *rest)
     elif kind in ("begin", "mark", "charged", "held"):
-        from pytest_cowmem.zygote import tracing  # the twin of a traced round has loaded it
+        from pytest_cowmem.zygote.trace import afternoon  # the twin of a traced round has loaded it
 
-        wire.send(sock, tracing.answer_in_worker(kind, *rest))
+        wire.send(sock, afternoon.answer_in_worker(kind, *rest))
     elif kind == "plant":
         from pytest_cowmem.zygote import plant  # only where the gate is being proved
 
@@ -96,7 +99,9 @@ def handle(sock: socket.socket, app: Any) -> bool:
     elif kind == "modules":
         wire.send(sock, ("modules", list(sys.modules), pauses.armed()))
     else:
-        raise RuntimeError(f"a worker was sent the unknown message {kind!r}: please report this as a bug of pytest-cowmem")
+        raise RuntimeError(
+            f"a worker was sent the unknown message {kind!r}: please report this as a bug of pytest-cowmem"
+        )
     sys.stdout.flush()
     return True
 
@@ -105,11 +110,13 @@ def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
     """Call `module:function` with pickled (args, kwargs); answers with the pickled result, or with the traceback."""
     try:
         args, kwargs = pickle.loads(arguments)
-        returned = apps.load(target)(*args, **kwargs)
+        returned = load.load(target)(*args, **kwargs)
         try:
             result = pickle.dumps(returned)
         except Exception as error:
-            raise TypeError(f"what it returned cannot be sent back ({error}): return what pickle can hold") from None
+            raise TypeError(
+                f"what it returned cannot be sent back ({error}): return what pickle can hold"
+            ) from None
     except Exception as error:
         text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         wire.send(sock, ("raised", f"{type(error).__name__}: {error}", text))

@@ -1,0 +1,5 @@
+"""`python -m pytest_cowmem.cli`: the `cowmem` command."""
+
+from pytest_cowmem.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Whoever looks at live processes from outside. Runs in the pytest process."""

@@ -1,0 +1,1 @@
+"""How a worker is asked for work: one module an interface. Runs in the worker."""

@@ -1,0 +1,60 @@
+"""Read the names of modules, classes and instances without running foreign code. Runs in a traced worker and in its twin.
+
+A key can be an object with its own idea of equality, and what a class says of itself can be any object: keys and texts are taken for what
+they say only where they are plain strings.
+"""
+
+import sys
+from types import GetSetDescriptorType, ModuleType
+from typing import Any
+
+of_class = type.__dict__["__dict__"].__get__
+mro = type.__dict__["__mro__"].__get__
+
+
+def loaded() -> "list[tuple[str, ModuleType]]":
+    """The loaded modules by name, leaving out what stands in for one."""
+    return [
+        (name, module)
+        for name, module in list(dict.items(sys.modules))
+        if type(name) is str and type(module) is ModuleType
+    ]
+
+
+def is_text(told: object, text: str) -> bool:
+    """Whether an object is that text."""
+    return type(told) is str and told == text
+
+
+def named(space: Any) -> "dict[str, Any]":
+    """What a namespace has under plain names, special ones left out."""
+    return {
+        key: value
+        for key, value in list(space.items())
+        if type(key) is str and not key.startswith("__")
+    }
+
+
+def special(space: Any, name: str) -> Any:
+    """What a namespace has under one name, None if nothing."""
+    return next((value for key, value in list(space.items()) if is_text(key, name)), None)
+
+
+def of_instance(value: Any) -> "dict[Any, Any]":
+    """An instance's own dictionary, where its class has the usual one and no property of that name."""
+    for cls in mro(type(value)):
+        getter = special(of_class(cls), "__dict__")
+        if getter is not None:
+            space = getter.__get__(value) if type(getter) is GetSetDescriptorType else None
+            return space if type(space) is dict else {}
+    return {}
+
+
+def files() -> "dict[str, tuple[str, ModuleType]]":
+    """The loaded modules, and their names, by the files they are from."""
+    found = {}
+    for name, module in loaded():
+        path = special(vars(module), "__file__")
+        if type(path) is str:
+            found[path] = name, module
+    return found

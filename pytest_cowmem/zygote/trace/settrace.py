@@ -1,0 +1,133 @@
+"""Have a tracer told of every line, call and return, by `sys.settrace`: before Python 3.12. Runs in a traced worker.
+
+Python ends this by itself in a thread whose stack is full, and the app could: the last is held off, the first is mended as soon as
+somebody notices, at a collection or the next request.
+"""
+
+import _thread
+import resource
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from pytest_cowmem.zygote.trace.faults import Thread, Tracer
+from pytest_cowmem.zygote.trace.monitoring import line_at
+
+_usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
+_settrace, _settrace_later, _start_thread = (
+    sys.settrace,
+    threading.settrace,
+    _thread.start_new_thread,
+)
+
+Trace = Callable[[FrameType, str, Any], Any]
+
+
+class Settrace:
+    """Events of `sys.settrace`."""
+
+    _tracer: Tracer
+    _beginning: Trace
+
+    def rewrite(self, code: Any) -> None:
+        """Nothing is rewritten here."""
+
+    def start(self, tracer: Tracer) -> None:
+        """Tell `tracer` of events from now on: in this thread, and in those that start later. The app's own wishes are not granted."""
+        self._tracer = tracer
+        self._beginning = self._begin  # to be known again
+        _settrace_later(self._beginning)
+        _settrace(_trace_function(tracer, tracer.thread()))
+        sys.settrace = self._only_begin
+        threading.settrace = self._only_begin  # type: ignore[assignment]
+        _thread.start_new_thread = self._start_thread
+
+    def listen(self) -> None:
+        """Go on in the calling thread where events ended. What it did meanwhile is charged to no line."""
+        if sys.gettrace() is None:
+            thread = self._tracer.thread()
+            thread.last = _usage(_WHO).ru_minflt
+            _settrace(_trace_function(self._tracer, thread))
+
+    def stop(self) -> None:
+        """Tell nobody any more."""
+        sys.settrace, threading.settrace, _thread.start_new_thread = (
+            _settrace,
+            _settrace_later,
+            _start_thread,
+        )
+        _settrace_later(None)  # type: ignore[arg-type,unused-ignore]
+        _settrace(None)
+
+    def _begin(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """The trace function of a new thread until its first event."""
+        trace = _trace_function(self._tracer, self._tracer.thread())
+        _settrace(trace)
+        return trace(frame, event, arg)
+
+    def _only_begin(self, function: Any) -> None:
+        """In place of `settrace`: only `threading` gets what it asks for, in a new thread."""
+        if function is self._beginning:
+            _settrace(function)
+
+    def _start_thread(self, function: Any, *arguments: Any) -> int:
+        """In place of `_thread.start_new_thread`."""
+        return _start_thread(self._run, (function, *arguments))
+
+    def _run(
+        self, function: Any, args: "tuple[Any, ...]", kwargs: "dict[str, Any] | None" = None
+    ) -> None:
+        _settrace(self._begin)
+        function(*args, **kwargs or {})
+
+
+def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
+    """A thread's own trace function, so that no event has to look its thread up."""
+    codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
+
+    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
+        code = frame.f_code
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
+            return None
+        if not thread.deaf:
+            now = usage(who).ru_minflt
+            if now > thread.last:
+                caller = frame.f_back or frame
+                tracer.charge(thread, caller, caller.f_lineno or 0, now)
+            else:
+                left[number] -= 1
+            thread.code = code
+            thread.at = code.co_firstlineno
+        return within
+
+    def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
+        code = frame.f_code
+        number = codes.get(id(code)) or tracer.code(thread, code)
+        if not left[number]:
+            frame.f_trace = None
+            return None
+        if thread.deaf:
+            return within
+        now = usage(who).ru_minflt
+        if now > thread.last:
+            before = (
+                (line_at(code, thread.at) if thread.code is code else lines[number])
+                if event == "line"
+                else frame.f_lineno or 0
+            )
+            tracer.charge(thread, frame, before, now)
+        else:
+            left[number] -= 1
+        if event == "line":
+            thread.code = code
+            thread.at = lines[number] = frame.f_lineno
+        elif event == "return":
+            caller = frame.f_back
+            thread.code = caller and caller.f_code
+            thread.at = ~caller.f_lasti if caller else 0
+        return within
+
+    return on_entry

@@ -1,0 +1,155 @@
+"""What is preloaded, and how: factories, hooks, environment, paths and GC policies as the worker finds them."""
+
+import gc
+
+import pytest
+
+from pytest_cowmem.model.app import App, as_app
+from pytest_cowmem.model.errors import AppFailed, UsageError, WorkerDied
+
+
+@pytest.mark.parametrize(
+    ("target", "made"),
+    [
+        ("bare:make()", ["made", 1, None]),
+        ("bare:make('named', times=-3)", ["named", -3, None]),
+        (
+            "bare:make('a:b', nested={'a': [1, (2, None)], 'b': True})",
+            ["a:b", 1, {"a": [1, [2, None]], "b": True}],
+        ),
+    ],
+)
+def test_a_factory_is_called_with_its_literals(worker, target, made):
+    with worker(target) as client:
+        assert client.get("/").json() == made
+
+
+def test_an_attribute_of_an_attribute(worker):
+    with worker("bare:Shelf.app") as client:
+        assert client.get("/").text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("target", "cause"),
+    [
+        ("bare:PAGE", "which cannot be called"),
+        ("bare:asgi", "is an ASGI application"),
+        ("bare:nothing", "has no attribute 'nothing'"),
+        ("bare:make(1, 2)", "takes from 0 to 1 positional arguments"),
+    ],
+)
+def test_what_is_no_app(zygotes, target, cause):
+    with pytest.raises(AppFailed, match=cause):
+        zygotes.get(App(target))
+
+
+def test_env_and_hash_seed(worker):
+    with worker("bare:quiet", env={"SHELF": "größer"}) as client:
+        assert client.call("bare:environment", "SHELF") == "größer"
+        assert client.call("bare:environment", "PYTHONHASHSEED") == "0"
+        assert client.call("bare:environment", "PYTEST_CURRENT_TEST") is None
+
+
+def test_pythonpath_is_relative_to_the_root(zygotes, talk, tmp_path):
+    (tmp_path / "only_here.py").write_text("from bare import quiet as app\n")
+    with talk(zygotes.get(App("only_here:app", pythonpath=[str(tmp_path)]))) as client:
+        assert client.get("/").text == "ok"
+
+
+def test_prepare_runs_in_the_zygote_and_after_fork_in_each_worker(zygotes, talk):
+    zygote = zygotes.get(App("bare:quiet", prepare="bare:seed", after_fork="bare:seed_worker"))
+    for _ in range(2):
+        with talk(zygote) as client:
+            seeded, pid, _ = client.call("bare:what_was_seeded")
+            assert seeded == [zygote.pid, f"worker {pid}"]
+            assert pid != zygote.pid
+
+
+def test_a_prepare_that_raises_fails_the_app(zygotes):
+    with pytest.raises(AppFailed, match=r"LookupError: no such hook(?s:.*)in fail"):
+        zygotes.get(App("bare:quiet", prepare="bare:fail"))
+
+
+def test_an_after_fork_that_raises_fails_the_round(worker, capsys):
+    with (
+        pytest.raises(
+            WorkerDied, match="exited with code 1 while getting ready, in after_fork='bare:fail'"
+        ),
+        worker("bare:quiet", after_fork="bare:fail"),
+    ):
+        pass
+    assert "LookupError: no such hook" in capsys.readouterr().err
+
+
+DEFAULT = gc.get_threshold()
+
+
+@pytest.mark.parametrize(
+    ("policy", "on", "thresholds"),
+    [
+        ("default", True, DEFAULT),
+        ("freeze", True, DEFAULT),
+        ("off", False, DEFAULT),
+        ("50000,20,100", True, (50000, 20, 100)),
+        ("5000", True, (5000, *DEFAULT[1:])),
+    ],
+)
+def test_gc_policies_as_the_worker_finds_them(zygotes, talk, policy, on, thresholds):
+    zygote = zygotes.get(App("bare:quiet", gc=policy))
+    with talk(zygote) as client:
+        state = client.call("bare:gc_state")
+    assert (state["on"], state["thresholds"]) == (on, thresholds)
+    assert (state["frozen"] > 20_000) == (policy == "freeze")
+    assert (zygote.facts["gc_enabled"], zygote.facts["gc_thresholds"]) == (on, thresholds)
+
+
+def test_an_apps_own_gc_setting_is_kept(zygotes, talk, tmp_path):
+    (tmp_path / "own_gc.py").write_text(
+        "import gc\nfrom bare import quiet as app\ngc.disable()\ngc.set_threshold(123)\n"
+    )
+    with talk(zygotes.get(App("own_gc:app", pythonpath=[str(tmp_path)]))) as client:
+        state = client.call("bare:gc_state")
+    assert (state["on"], state["thresholds"][0]) == (False, 123)
+
+
+def test_threads_of_the_zygote_are_named(zygotes, tmp_path):
+    (tmp_path / "threaded.py").write_text(
+        "import threading\nfrom bare import quiet as app\n"
+        "threading.Thread(target=threading.Event().wait, name='sweeper', daemon=True).start()\n"
+    )
+    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts["threads"] == [
+        "sweeper"
+    ]
+    assert zygotes.get(App("bare:quiet")).facts["threads"] == []
+
+
+def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure, tmp_path):
+    (tmp_path / "ignores.py").write_text(
+        "import signal\nfrom bare import dies as app\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+    )
+    zygote = zygotes.get(App("ignores:app", pythonpath=[str(tmp_path)]))
+    assert measure(zygote, lambda client: client.get("/")).requests == 1
+    with talk(zygote) as client, pytest.raises(WorkerDied, match="ended while serving GET /_exit"):
+        client.get("/_exit")
+    assert measure(zygote, lambda client: client.get("/")).requests == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"env": None}, "env maps names"),
+        ({"env": {"A=B": "x"}}, "env maps names"),
+        ({"env": {"A": "x\0"}}, "env maps names"),
+        ({"pythonpath": None}, "pythonpath is a list"),
+        ({"pythonpath": "src"}, "pythonpath is a list"),
+        ({"gc": "99999999999999"}, "a gc policy is"),
+    ],
+)
+def test_options_that_cannot_be_meant(options, words):
+    with pytest.raises(UsageError, match=words):
+        App("bare:quiet", **options)
+
+
+def test_a_cow_app_that_returns_nothing():
+    with pytest.raises(UsageError, match="there is no app to preload"):
+        as_app(None)

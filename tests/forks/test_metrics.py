@@ -1,0 +1,192 @@
+"""Each metric is there when it can be had, and says what was done to the worker."""
+
+import pytest
+
+from pytest_cowmem.host import procfs
+from pytest_cowmem.host.client import CowWorker, make_environ
+from pytest_cowmem.model.app import App
+from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.zygote.worker import ENVIRON
+
+PAGE = procfs.PAGE
+MIB = 2**20
+SCENARIOS = {
+    "nothing at all": lambda _client: None,
+    "nothing": lambda client: client.get("/"),
+    "reference counts": lambda client: client.get("/read"),
+    "allocations": lambda client: client.get("/allocate?50000"),
+    "a map of its own": lambda client: client.get("/map?2000"),
+    "a map it could share": lambda client: client.get("/share?2000"),
+    "a collection": lambda client: client.get("/collect"),
+    "an import": lambda client: client.get("/import"),
+    "freed again": lambda client: client.get("/transient?20000000"),
+    "a bit of everything": lambda client: [
+        client.get(f"{path}?3000") for path in ("/read", "/allocate", "/dirty", "/collect", "/map")
+    ],
+}
+
+
+@pytest.fixture
+def busy(zygotes):
+    return zygotes.get(App("bare:busy"))
+
+
+def near(expected, share, pages):
+    """Within a share of it or so many pages, whichever is more."""
+    return pytest.approx(expected, abs=max(expected * share, pages * PAGE))
+
+
+def test_every_metric_is_there(busy, measure):
+    def body(client):
+        client.get("/read")
+        client.burst("GET", "/leak?100", times=100)
+
+    sample = measure(busy, body)
+    assert set(sample.values) == set(METRICS)
+    assert all(isinstance(value, int) for value in sample.values.values())
+    assert sample.requests == 101
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_copied_and_fresh_make_up_private(busy, measure, scenario):
+    values = measure(busy, SCENARIOS[scenario]).values
+    assert values["copied"] + values["fresh"] == near(values["private"], 0.01, 16)
+
+
+@pytest.mark.parametrize("pages", [100, 1000, 4000])
+def test_pages_written_to_are_copied_pages(busy, measure, pages):
+    idle = measure(busy, lambda client: client.get("/dirty?0")).values
+    values = measure(busy, lambda client: client.get(f"/dirty?{pages}")).values
+    assert values["private"] - idle["private"] == near(pages * PAGE, 0.01, 8)
+    assert values["copied"] - idle["copied"] == near(pages * PAGE, 0.01, 8)
+    assert values["fresh"] <= 8 * PAGE
+
+
+def test_pages_mapped_after_the_fork_are_fresh_pages(busy, measure):
+    values = measure(busy, lambda client: client.get("/map?1000")).values
+    assert values["fresh"] == near(1000 * PAGE, 0.01, 8)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client: client.get("/"),
+        lambda client: client.burst("GET", "/", times=1),
+        lambda client: client.burst("GET", "/", times=1000),
+        lambda client: client.post("/", content=b"x" * 1000),
+        lambda client: client.call("gc:isenabled"),
+        lambda client: [client.get("/") for _ in range(50)],
+    ],
+    ids=["get", "burst", "long burst", "post", "call", "50 requests"],
+)
+def test_an_app_that_does_nothing_costs_next_to_nothing(zygotes, measure, ask):
+    assert 0 <= measure(zygotes.get(App("trivial:app")), ask).values["private"] <= 64 * 1024
+
+
+def test_the_harness_rehearses_with_what_a_request_really_brings():
+    with CowWorker() as client:
+        assert set(ENVIRON) == set(make_environ(client.build_request("GET", "/")))
+
+
+def test_growth_takes_enough_requests_to_tell(busy, measure):
+    assert "growth" not in measure(busy, lambda client: [client.get("/") for _ in range(3)]).values
+    assert "growth" not in measure(busy, lambda client: client.burst("GET", "/", times=19)).values
+    assert "growth" in measure(busy, lambda client: client.burst("GET", "/", times=20)).values
+    assert "growth" in measure(busy, lambda client: [client.get("/") for _ in range(25)]).values
+
+
+@pytest.mark.parametrize("leak", [1000, 20_000])
+def test_growth_finds_a_leak(busy, measure, leak):
+    growth = measure(busy, lambda client: client.burst("GET", f"/leak?{leak}", times=600)).values[
+        "growth"
+    ]
+    assert growth == pytest.approx(leak, rel=0.15)
+
+
+def test_growth_is_none_where_nothing_leaks(busy, measure):
+    """A page or two may be touched late, as here by the interpreter's specializer; that is not what the gate would call growth."""
+    growth = measure(busy, lambda client: client.burst("GET", "/read", times=1000)).values["growth"]
+    assert 0 <= growth <= METRICS["growth"].tolerance.absolute / 4
+
+
+def test_first_is_the_first_requests_part(busy, measure):
+    values = measure(busy, lambda client: [client.get("/read"), client.get("/dirty?1000")]).values
+    alone = measure(busy, lambda client: client.get("/read")).values
+    assert values["first"] == near(alone["private"], 0.01, 3)
+    assert values["first"] + 1000 * PAGE <= values["private"]
+    burst = measure(busy, lambda client: client.burst("GET", "/allocate?100", times=500)).values
+    assert 0 < burst["first"] < burst["private"]
+
+
+def test_what_takes_a_request_is_absent_without_one(busy, measure):
+    values = measure(busy, lambda _client: None).values
+    assert not {"first", "growth", "cpu"} & set(values)
+    assert values["private"] <= 3 * PAGE
+
+
+def test_a_late_import_is_named(busy, measure):
+    sample = measure(busy, lambda client: client.get("/import"))
+    assert (sample.imports, sample.values["imports"]) == (("this_is_late",), 1)
+    assert measure(busy, lambda client: client.get("/")).values["imports"] == 0
+
+
+@pytest.mark.parametrize("generation", [0, 1, 2])
+def test_collections_are_counted_by_generation(zygotes, measure, generation):
+    values = measure(
+        zygotes.get(App("bare:quiet", gc="off")),
+        lambda client: client.call("gc:collect", generation),
+    ).values
+    counts = [values[f"gc_collections_{number}"] for number in range(3)]
+    assert counts == [int(number == generation) for number in range(3)]
+    assert values["gc_collections"] == 1
+    assert 0 < values["gc_pause"] == values["gc_total"]
+
+
+def test_nothing_is_collected_where_the_policy_is_off(zygotes, measure):
+    values = measure(
+        zygotes.get(App("bare:busy", gc="off")), lambda client: client.get("/allocate?50000")
+    ).values
+    assert (
+        values["gc_collections"],
+        values["gc_pause"],
+        values["gc_total"],
+        values["gc_copied"],
+    ) == (0, 0, 0, 0)
+    assert (
+        measure(zygotes.get(App("bare:busy")), lambda client: client.get("/allocate?50000")).values[
+            "gc_collections"
+        ]
+        > 5
+    )
+
+
+def test_a_collection_copies_what_is_not_frozen(zygotes, measure):
+    copied = {
+        policy: measure(
+            zygotes.get(App("bare:busy", gc=policy)), lambda client: client.get("/collect")
+        ).values["gc_copied"]
+        for policy in ("default", "freeze")
+    }
+    assert copied["default"] > 2 * MIB
+    assert copied["freeze"] < copied["default"] / 8
+
+
+def test_the_peak_sees_what_was_freed_again(busy, measure):
+    values = measure(busy, lambda client: client.get("/transient?50000000")).values
+    assert 45 * 10**6 < values["peak"] < 110 * 10**6
+    assert values["peak"] - 2 * 2**20 < values["returned"] <= values["peak"]
+    assert values["private"] < MIB
+
+
+def test_uss_is_at_least_what_was_added(busy, measure):
+    values = measure(busy, lambda client: client.get("/dirty?1000")).values
+    assert values["uss"] > values["private"]
+    assert values["cpu"] > 0
+
+
+def test_collections_nobody_recorded_are_missing_and_not_zero(zygotes, measure):
+    values = measure(
+        zygotes.get(App("bare:quiet")), lambda client: client.call("bare:clear_callbacks")
+    ).values
+    assert "private" in values
+    assert not [name for name in values if name.startswith("gc_")]

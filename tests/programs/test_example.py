@@ -1,0 +1,60 @@
+"""The example's planted regressions: each turns its test red, and the first line that the failure names is the planted one."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from folders import EXAMPLE
+
+PLANTED = [
+    ("refcounts", "test_recommendations", "max(product.price"),
+    ("cache", "test_product_pages", "_pages[product.id] = page"),
+    ("leak", "test_no_leak", "_seen.append("),
+    ("gc", "test_report_after_freeze", "gc.collect()"),
+    ("import", "test_checkout", "import asyncio"),
+]
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory):
+    """A copy of the example, with a baseline of its own for the test whose budget alone would let its regression pass."""
+    folder = tmp_path_factory.mktemp("example") / "shop"
+    shutil.copytree(
+        EXAMPLE, folder, ignore=shutil.ignore_patterns("__pycache__", "instance", ".pytest_cache")
+    )
+    done = run(folder, "test_product_pages", "--cowmem-update=all")
+    assert done.returncode == 0, done.stdout
+    return folder
+
+
+def run(folder, test, *options):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "--cowmem",
+        "--cowmem-rounds=1",
+        *options,
+    ]
+    return subprocess.run(
+        [*command, f"tests/test_memory.py::{test}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(("regression", "test", "source"), PLANTED)
+def test_a_planted_regression_is_named_first(example, monkeypatch, regression, test, source):
+    monkeypatch.setenv("SHOP_REGRESSION", regression)
+    done = run(example, test)
+    assert done.returncode == 1, done.stdout
+    explained = done.stdout.partition("\nwhere ")[2]
+    lines = (example / "shop" / "planted.py").read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if source in line)
+    assert re.findall(r"\S+\.\w+:\d+", explained)[0] == f"shop/planted.py:{number}", done.stdout

@@ -1,0 +1,127 @@
+"""Flask and Django behave in a worker as they do behind a server."""
+
+from urllib.parse import quote
+
+import pytest
+
+from pytest_cowmem.model.app import App
+
+TEN_MB = 10 * 2**20
+
+
+@pytest.fixture(params=["flask", "django"])
+def shop(request, zygotes, tmp_path_factory):
+    """The zygote of a shop; both have the same pages."""
+    if request.param == "flask":
+        return zygotes.get(App("flask_shop:app"))
+    database = tmp_path_factory.getbasetemp() / "shop.sqlite3"
+    return zygotes.get(
+        App(
+            "django_shop.wsgi:application",
+            env={"DJANGO_SHOP_DB": str(database)},
+            prepare="django_shop.wsgi:seed",
+        )
+    )
+
+
+@pytest.fixture
+def client(shop, talk):
+    with talk(shop) as client:
+        yield client
+
+
+def test_a_login_lasts_through_the_round_and_no_longer(shop, talk):
+    with talk(shop) as client:
+        assert client.get("/me").status_code == 401
+        answer = client.post("/login", data={"name": "ada", "password": "lovelace"})
+        assert (answer.status_code, answer.headers["location"]) == (302, "/me")
+        assert client.get("/me").json() == {"name": "ada"}
+    with talk(shop) as client:
+        assert client.get("/me").status_code == 401
+
+
+def test_redirects_are_followed(client):
+    answer = client.post(
+        "/login", data={"name": "ada", "password": "lovelace"}, follow_redirects=True
+    )
+    assert (answer.url.path, answer.json()) == ("/me", {"name": "ada"})
+
+
+def test_json(client):
+    assert client.post("/json", json={"numbers": [1, 2, 39]}).json() == {"sum": 42}
+
+
+def test_multipart_upload(client):
+    answer = client.post(
+        "/upload", data={"title": "Größe"}, files={"file": ("a.bin", b"\0" * 100_000, "image/png")}
+    )
+    assert answer.json() == {
+        "filename": "a.bin",
+        "kind": "image/png",
+        "size": 100_000,
+        "title": "Größe",
+    }
+
+
+def test_a_response_is_streamed(client):
+    with client.stream("GET", "/stream") as answer:
+        lines = answer.iter_lines()
+        assert [next(lines), next(lines)] == ["line 0", "line 1"]
+        assert len(list(lines)) == 998
+
+
+def test_the_rest_of_a_stream_is_dropped(client):
+    with client.stream("GET", "/stream") as answer:
+        assert next(answer.iter_lines()) == "line 0"
+    assert client.get("/find/next").json()["name"] == "next"
+
+
+def test_ten_megabytes_up(client):
+    assert client.post("/count", content=b"x" * TEN_MB).json() == {"size": TEN_MB}
+
+
+def test_ten_megabytes_down(client):
+    assert client.get("/big").content == b"x" * TEN_MB
+
+
+def test_an_upload_that_is_read_in_pieces_costs_no_more_than_the_pieces(shop, measure):
+    sample = measure(shop, lambda client: client.post("/count", content=b"x" * TEN_MB))
+    assert sample.values["private"] < 4 * 2**20
+    assert sample.values["peak"] < 4 * 2**20
+
+
+def test_head_has_no_body(client):
+    answer = client.head("/find/a")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert client.get("/find/b").json()["name"] == "b"
+
+
+@pytest.mark.parametrize("name", ["plain", "two words", "Gerät", "100%", "日本", "a?b#c"])
+def test_paths_and_queries_arrive_as_they_were_meant(client, name):
+    assert client.get(f"/find/{quote(name)}", params={"q": name + "&="}).json() == {
+        "name": name,
+        "query": name + "&=",
+    }
+
+
+def test_an_unquoted_path_is_quoted(client):
+    assert client.get("/find/Gerät").json() == {"name": "Gerät", "query": None}
+
+
+def test_an_error_is_a_500_and_its_traceback_is_shown(client, capsys):
+    assert client.get("/broken").status_code == 500
+    assert "LookupError: the shelf is empty" in capsys.readouterr().err
+
+
+def test_a_burst_is_the_same_request_over_and_over(client):
+    assert client.burst("GET", "/find/x", times=30, params={"q": "y"}).json() == {
+        "name": "x",
+        "query": "y",
+    }
+    assert client.current_round().requests == 30
+    assert client.burst("POST", "/json", times=3, json={"numbers": [1, 2]}).json() == {"sum": 3}
+
+
+def test_a_burst_takes_part_in_the_clients_cookies(client):
+    client.burst("POST", "/login", times=2, data={"name": "ada", "password": "lovelace"})
+    assert client.burst("GET", "/me", times=2).json() == {"name": "ada"}

@@ -1,0 +1,397 @@
+"""The gate end to end: budgets, the baseline's life, and what bad input gets, as a user's pytest run shows them."""
+
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+
+APP = """
+import os
+
+KEPT = []
+PAGES = int(os.environ.get("PAGES", "16"))
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    KEPT.append(bytearray(b"x" * 4096 * PAGES))
+    return [b"kept"]
+"""
+
+TEST = """
+import pytest
+
+def test_kept(cow_worker):
+    assert cow_worker.get("/").text == "kept"
+"""
+
+
+@pytest.fixture
+def shop(pytester, monkeypatch):
+    """A project whose one test costs PAGES pages; `shop(*args, PAGES=...)` runs it."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makeini("[pytest]\ncowmem_app = shop:app\ncowmem_rounds = 1\n")
+    pytester.makepyfile(shop=APP, test_shop=TEST)
+
+    def run(*args, **environ):
+        for name, value in environ.items():
+            monkeypatch.setenv(name, str(value))
+        return pytester.runpytest_subprocess(
+            "--cowmem", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *args
+        )
+
+    return run
+
+
+@pytest.fixture
+def baseline(pytester):
+    """The baseline file of the project, read."""
+    return lambda: json.loads((pytester.path / "cowmem-baseline.json").read_text())
+
+
+def told(result):
+    """What a run printed, in one line: sentences are wrapped to the terminal."""
+    return " ".join(result.stdout.str().split())
+
+
+def entries(data):
+    (profile,) = data["profiles"].values()
+    return profile["tests"]
+
+
+@pytest.mark.usefixtures("shop")
+def test_without_cowmem_the_test_is_skipped_and_the_reason_names_the_flag(pytester):
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*run with --cowmem*"])
+
+
+def test_a_new_test_passes_and_is_counted_loudly(shop):
+    result = shop()
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "test_shop::test_kept *new",
+            "1 new: no entry in cowmem-baseline.json*",
+            "*--cowmem-update*",
+        ]
+    )
+    assert result.ret == 0
+
+
+def test_update_then_ok_then_regressed_then_accepted(shop, baseline):
+    assert shop("--cowmem-update").ret == 0
+    before = entries(baseline())["test_shop.py::test_kept"]["metrics"]["private"]
+    ok = shop()
+    ok.stdout.fnmatch_lines(["test_shop::test_kept *ok"])
+    assert ok.ret == 0
+
+    red = shop(PAGES=512)
+    assert red.ret == 1
+    red.assert_outcomes(failed=1)
+    red.stdout.fnmatch_lines(
+        [
+            "private has regressed by *, baseline *",
+            "metric * measured * budget * baseline * difference * verdict",
+            "private * regressed",
+            "*--cowmem-update*",
+        ]
+    )
+    assert entries(baseline())["test_shop.py::test_kept"]["metrics"]["private"] == before
+
+    accepted = shop("--cowmem-update", PAGES=512)
+    assert accepted.ret == 0
+    accepted.stdout.fnmatch_lines(["baseline: changed  test_shop.py::test_kept  private * -> *"])
+    assert (
+        entries(baseline())["test_shop.py::test_kept"]["metrics"]["private"] > before + 400 * 4096
+    )
+    assert shop(PAGES=512).ret == 0
+
+
+def test_improved_passes_says_how_to_lock_it_in_and_fails_under_the_ratchet(shop):
+    shop("--cowmem-update", PAGES=512)
+    better = shop(PAGES=16)
+    assert better.ret == 0
+    better.stdout.fnmatch_lines(["test_shop::test_kept *improved", "*--cowmem-update*"])
+    assert shop("-o", "cowmem_ratchet=true", PAGES=16).ret == 1
+    assert shop("--cowmem-update=tighten", "-o", "cowmem_ratchet=true", PAGES=16).ret == 0
+    assert shop("-o", "cowmem_ratchet=true", PAGES=16).ret == 0
+
+
+def test_an_exceeded_budget_fails_the_call_phase_in_junit_too(shop, pytester):
+    pytester.makepyfile(
+        test_shop=TEST.replace("def", "@pytest.mark.mem_budget(private='8 KiB')\ndef")
+    )
+    result = shop("--junitxml=report.xml", "--cowmem-update")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["private is over budget by * of 8.00 KiB"])
+    (case,) = ElementTree.parse(pytester.path / "report.xml").iter("testcase")
+    (failure,) = case.iter("failure")
+    assert "private is over budget" in failure.attrib["message"]
+    assert "difference" in failure.text
+
+
+def test_a_budget_on_what_cannot_be_had_is_an_error_that_says_why(shop, pytester):
+    pytester.makepyfile(
+        test_shop=TEST.replace("def", "@pytest.mark.mem_budget(growth='64 B')\ndef")
+    )
+    result = shop()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["growth could not be measured: it takes at least 20 requests*"])
+
+
+def test_a_failed_assertion_is_just_a_failed_test_and_never_reaches_the_baseline(shop, pytester):
+    pytester.makepyfile(test_shop=TEST.replace('"kept"', '"something else"'))
+    result = shop("--cowmem-update")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*AssertionError*", "nothing was measured*"])
+    assert not (pytester.path / "cowmem-baseline.json").exists()
+
+
+def test_an_entry_whose_test_is_gone_is_listed_and_then_removed(shop, pytester, baseline):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_gone"))
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST)
+    by_name = shop("test_shop.py::test_kept")
+    assert "stale:" not in by_name.stdout.str()
+    listed = shop()
+    assert listed.ret == 0
+    listed.stdout.fnmatch_lines(["stale: test_shop.py::test_gone *"])
+    shop("--cowmem-update=new")
+    assert len(entries(baseline())) == 2
+    shop("--cowmem-update").stdout.fnmatch_lines(["baseline: removed  test_shop.py::test_gone"])
+    assert list(entries(baseline())) == ["test_shop.py::test_kept"]
+
+
+def test_only_the_files_collected_whole_have_stale_entries(shop, pytester):
+    pytester.makepyfile(
+        test_shop=TEST + TEST.replace("test_kept", "test_gone"),
+        test_other=TEST + TEST.replace("test_kept", "test_lost"),
+    )
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST, test_other=TEST)
+    found = shop("test_shop.py", "test_other.py::test_kept").stdout.str()
+    assert "stale: test_shop.py::test_gone" in found
+    assert "stale: test_other.py" not in found
+
+
+def test_the_last_failed_alone_make_nothing_stale(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
+    shop("--cowmem-update", "-p", "cacheprovider")
+    over = "@pytest.mark.mem_budget(private='8 KiB')\ndef"
+    pytester.makepyfile(
+        test_shop=TEST.replace("def", over) + TEST.replace("test_kept", "test_other")
+    )
+    shop("-p", "cacheprovider")
+    again = shop("--lf", "-p", "cacheprovider")
+    again.assert_outcomes(failed=1)
+    assert "stale:" not in again.stdout.str()
+
+
+def test_a_deselected_test_is_not_stale(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
+    shop("--cowmem-update")
+    assert "stale:" not in shop("-k", "kept").stdout.str()
+
+
+def test_entries_are_stale_too_where_no_measured_test_is_left(shop, pytester, baseline):
+    shop("--cowmem-update")
+    for plain in ("def test_plain(): pass", "VALUE = 1"):
+        pytester.makepyfile(test_shop=plain)
+        shop().stdout.fnmatch_lines(
+            [
+                "nothing was measured: there is no test that uses cow_worker",
+                "stale: test_shop.py::test_kept *",
+            ]
+        )
+    shop("--cowmem-update").stdout.fnmatch_lines(["baseline: removed  test_shop.py::test_kept"])
+    assert not any(profile["tests"] for profile in baseline()["profiles"].values())
+
+
+def test_a_test_picked_by_its_modules_name_makes_nothing_stale(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("test_kept", "test_other"))
+    shop("--cowmem-update")
+    picked = shop("--pyargs", "test_shop::test_kept", "-o", "pythonpath=.")
+    picked.assert_outcomes(passed=1)
+    assert "stale:" not in picked.stdout.str()
+
+
+def test_another_environment_has_a_profile_of_its_own(shop, baseline):
+    shop("--cowmem-update")
+    other = shop(PYTHONMALLOC="malloc")
+    assert other.ret == 0
+    other.stdout.fnmatch_lines(
+        [
+            "test_shop::test_kept *incompatible",
+            "1 incompatible: cowmem-baseline.json has only",
+            "  *-gil-pymalloc",
+            "to accept:*",
+        ]
+    )
+    assert shop("--cowmem-strict").ret == 1
+    shop("--cowmem-update")
+    assert [key.rpartition("-")[2] for key in baseline()["profiles"]] == ["malloc", "pymalloc"]
+
+
+def test_strict_fails_what_has_no_baseline_and_a_run_that_measured_nothing(shop, pytester):
+    result = shop("--cowmem-strict")
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*is new, which --cowmem-strict does not allow*"])
+    pytester.makepyfile(test_shop="def test_plain(): pass")
+    loose = shop()
+    assert loose.ret == 0
+    loose.stdout.fnmatch_lines(["nothing was measured*"])
+    assert shop("--cowmem-strict").ret == 1
+
+
+def test_a_changed_test_is_still_gated_and_the_text_says_so(shop, pytester):
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST + "    # changed\n")
+    assert "note: the test's source has changed since the baseline" in shop().stdout.str()
+    assert shop(PAGES=512).ret == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not json",
+        '{"format": 99, "profiles": {}}',
+        '<<<<<<< HEAD\n{"format": 1, "profiles": {}}\n>>>>>>> x\n',
+    ],
+)
+def test_an_unreadable_baseline_is_a_usage_error_and_stays_as_it_is(shop, pytester, text):
+    path = pytester.path / "cowmem-baseline.json"
+    path.write_text(text)
+    result = shop("--cowmem-update")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: the baseline *cowmem-baseline.json *"])
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["-o", "cowmem_app=nowhere.at_all:app"], "names no module"),
+        (["-o", "cowmem_app=shop:1"], "must be named as module:attribute"),
+        (["-o", "cowmem_rounds=none"], "cowmem_rounds is a positive number"),
+        (["-o", "cowmem_timeout=-1"], "cowmem_timeout is a positive number"),
+        (["-o", "cowmem_tolerance=private = lots"], "is not a tolerance"),
+        (["--cowmem-update", "test_shop.py"], "put paths before the option"),
+        (
+            ["--cowmem-update", "--cowmem-baseline=no/such/folder.json"],
+            "cannot be written (its folder does not exist)",
+        ),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(shop, options, words):
+    result = shop(*options)
+    assert result.ret == 4
+    assert words in result.stderr.str()
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+@pytest.mark.parametrize(
+    ("marker", "told"),
+    [
+        ("mem_budget(privat='8 KiB')", "there is no metric 'privat'"),
+        ("mem_budget(private=0.5)", "0.5 is not a whole number of bytes"),
+        ("cow_app('nowhere.at_all:app')", "the app 'nowhere.at_all:app' names no module"),
+    ],
+)
+def test_a_marker_that_cannot_be_meant_is_a_usage_error(shop, pytester, workers, marker, told):
+    pytester.makepyfile(test_shop=TEST.replace("def", f"@pytest.mark.{marker}\ndef"))
+    result = shop(*workers)
+    assert told in " ".join((result.stdout.str() + result.stderr.str()).split())
+    assert result.ret == 4
+
+
+def test_a_budget_on_a_test_without_a_worker_is_refused(shop, pytester):
+    pytester.makepyfile(
+        test_shop="import pytest\n@pytest.mark.mem_budget(private='1 MiB')\ndef test_plain(): pass\n"
+    )
+    result = shop()
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*let it use the cow_worker fixture*"])
+    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+
+
+def test_only_runs_the_measured_tests(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + "def test_plain(): pass\n")
+    shop("--cowmem-only").assert_outcomes(passed=1, deselected=1)
+
+
+def test_an_xfail_over_budget_is_an_xfail(shop, pytester):
+    pytester.makepyfile(
+        test_shop=TEST.replace(
+            "def", "@pytest.mark.xfail\n@pytest.mark.mem_budget(private='8 KiB')\ndef"
+        )
+    )
+    shop().assert_outcomes(xfailed=1)
+
+
+def test_a_metric_that_is_new_is_told_red_under_strict_and_written(shop, pytester, baseline):
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST + '    cow_worker.burst("GET", "/", times=20)\n')
+    tolerance = ("-o", "cowmem_tolerance=private = 90 MiB")
+    shop(*tolerance).stdout.fnmatch_lines(
+        ["test_shop::test_kept *new", "new: growth of test_shop.py::test_kept is not in *"]
+    )
+    strict = shop("--cowmem-strict", *tolerance)
+    assert strict.ret == 1
+    strict.stdout.fnmatch_lines(["growth is new: * KiB, and the baseline has none"])
+    shop("--cowmem-update", *tolerance)
+    assert entries(baseline())["test_shop.py::test_kept"]["metrics"]["growth"] > 4096
+    assert shop("--cowmem-strict", *tolerance).ret == 0
+
+
+def test_a_metric_that_is_gone_is_told_and_an_update_forgets_it(shop, pytester, baseline):
+    pytester.makepyfile(test_shop=TEST + '    cow_worker.burst("GET", "/", times=20)\n')
+    shop("--cowmem-update")
+    pytester.makepyfile(test_shop=TEST)
+    tolerance = ("-o", "cowmem_tolerance=private = 90 MiB")
+    gone = shop(*tolerance)
+    assert gone.ret == 0
+    gone.stdout.fnmatch_lines(
+        [
+            "missing: growth of test_shop.py::test_kept could not be measured",
+            "to accept: *--cowmem-update*",
+        ]
+    )
+    assert shop("--cowmem-strict", *tolerance).ret == 1
+    assert re.search(
+        r"baseline: changed test_shop.py::test_kept .*growth \S+ KiB -> -",
+        told(shop("--cowmem-update", *tolerance)),
+    )
+    assert shop("--cowmem-strict", *tolerance).ret == 0
+
+
+def test_a_teardown_that_fails_keeps_a_test_out_of_the_baseline(shop, pytester):
+    pytester.makepyfile(
+        test_shop="import pytest\n@pytest.fixture(autouse=True)\ndef check():\n    yield\n    assert 0\n"
+        + TEST.replace("import pytest", "")
+    )
+    shop("--cowmem-update").assert_outcomes(passed=1, errors=1)
+    assert not (pytester.path / "cowmem-baseline.json").exists()
+
+
+def test_what_differs_from_round_to_round_is_noise_and_no_regression(shop, pytester):
+    shop("--cowmem-update", "-o", "cowmem_rounds=3")
+    sizes = "import itertools\nSIZES = itertools.cycle([1, 300_000])\n"
+    kept = "def keep(size):\n    KEPT.append(bytearray(b'x' * size))\n"
+    pytester.makepyfile(
+        test_shop=sizes + TEST + "    cow_worker.call('shop:keep', next(SIZES))\n", shop=APP + kept
+    )
+    noisy = shop("-o", "cowmem_rounds=3")
+    assert noisy.ret == 1
+    noisy.stdout.fnmatch_lines(["private is noisy: a quarter of the rounds are * or more from *"])
+
+
+def test_an_update_says_what_it_changed_of_what_the_settings_gate(shop, pytester):
+    late = "def late():\n    import this_is_late\n"
+    pytester.makepyfile(this_is_late="")
+    pytester.makepyfile(shop=APP + late)
+    gate = ("-o", "cowmem_tolerance=imports = 0")
+    shop("--cowmem-update", *gate)
+    pytester.makepyfile(test_shop=TEST + "    cow_worker.call('shop:late')\n")
+    assert shop(*gate).ret == 1
+    assert "imports 0 -> 1" in told(shop("--cowmem-update", *gate))

@@ -1,0 +1,62 @@
+"""Off means off: without --cowmem nothing is imported, skipped tests say why, and other tests run as ever."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = (
+    "httpx2",
+    "psutil",
+    "tabulate",
+    "pytest_cowmem.run.session",
+    "pytest_cowmem.measure",
+    "pytest_cowmem.judge",
+    "pytest_cowmem.zygote",
+)
+
+
+def test_the_plugin_imports_nothing_it_does_not_need(pytester):
+    pytester.makepyfile(
+        f"import sys\ndef test_modules():\n    assert not set({HEAVY!r}) & set(sys.modules)\n"
+    )
+    pytester.runpytest_subprocess("-p", "no:hypothesispytest").assert_outcomes(passed=1)
+
+
+def test_importing_the_package_imports_nothing():
+    code = f"import sys, pytest_cowmem; sys.exit(bool(set({HEAVY!r}) & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_markers_are_declared_and_budgets_ignored(pytester):
+    pytester.makepyfile(
+        "import pytest\n@pytest.mark.mem_budget(nonsense=1)\ndef test_plain(): pass\n"
+    )
+    pytester.runpytest_subprocess("--strict-markers").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("fixture", ["cow_worker", "cow_zygote"])
+def test_measured_tests_are_skipped_before_their_app_is_asked_for(pytester, fixture):
+    pytester.makeconftest(
+        "import pytest\n@pytest.fixture(scope='session')\ndef cow_app(): raise RuntimeError('asked')\n"
+    )
+    pytester.makepyfile(f"def test_it({fixture}): pass\n")
+    result = pytester.runpytest_subprocess("-rs")
+    result.assert_outcomes(skipped=1)
+    result.stdout.fnmatch_lines(["*run with --cowmem to measure it*"])
+
+
+def test_what_uses_the_apps_name_is_skipped_too(pytester):
+    pytester.makepyfile(
+        "def test_it(cow_app, cow_worker): pass\ndef test_name(cow_app): assert cow_app is None\n"
+    )
+    pytester.runpytest_subprocess().assert_outcomes(skipped=1, passed=1)
+
+
+@pytest.mark.parametrize(
+    "option", ["--cowmem-strict", "--cowmem-update", "--cowmem-only", "--cowmem-prove"]
+)
+def test_an_option_without_the_flag_is_a_usage_error(pytester, option):
+    result = pytester.runpytest_subprocess(option)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: *add --cowmem"])

@@ -1,0 +1,183 @@
+"""--cowmem-prove: planted regressions are caught close to the tolerance, and a gate that misses them fails."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from pytest_cowmem.judge.verdict import Judgment, Verdict
+from pytest_cowmem.model.app import App
+from pytest_cowmem.run.prove import KINDS, prove
+
+TEST = "def test_quiet(cow_worker):\n    assert cow_worker.get('/').status_code == 200\n"
+MIB = 1 << 20
+MOST = {
+    "read": 2,
+    "allocate": 1 + 2 / 16,
+}  # of what is tolerated; reading takes books of its own, which grow by leaps
+
+
+def judge_at(limit, tolerated=65536, baseline=0, budget=None):
+    """A gate that tolerates 64 KiB above the baseline, twice that below, and goes red above `limit` bytes."""
+
+    def judge(private):
+        verdict = (
+            Verdict.REGRESSED
+            if private > limit
+            else Verdict.IMPROVED
+            if private < baseline
+            else Verdict.OK
+        )
+        allowed = 2 * tolerated if verdict is Verdict.IMPROVED else tolerated
+        return Judgment("private", private, 0, budget, baseline, allowed, verdict)
+
+    return judge
+
+
+def caught(result, test="test_quiet"):
+    """The smallest regressions caught, in bytes, from the summary's table."""
+    (line,) = (
+        line for line in result.outlines if re.search(rf"{test} +\d\S+ [KM]iB +\d\S+ [KM]iB$", line)
+    )
+    return [
+        float(amount) * {"K": 1 << 10, "M": MIB}[unit]
+        for amount, unit in re.findall(r"([\d.]+) ([KM])iB", line)
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_regression_is_caught_within_two_steps_of_the_tolerance(zygotes, talk, kind):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        proof = prove(kind, client.current_round(), 0, judge_at(65536))
+    assert proof.caught
+    assert not proof.failed
+    assert 65536 < proof.planted <= 65536 + 2 * 65536 // 16 + 8 * 4096
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gate_that_stays_green_at_twice_its_tolerance_has_failed(zygotes, talk, kind):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        proof = prove(kind, client.current_round(), 0, judge_at(10**9))
+    assert not proof.caught
+    assert proof.failed
+
+
+def test_the_summary_names_the_smallest_regression_caught(project):
+    result = project(TEST, "--cowmem-prove")
+    assert result.ret == 0
+    for planted in caught(result):
+        assert 64 * 1024 < planted <= (64 + 2 * 4 + 32) * 1024
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_test_below_its_baseline_may_grow_back_to_it(zygotes, talk, kind):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        proof = prove(kind, client.current_round(), 28672, judge_at(MIB + 65536, baseline=MIB))
+    room = MIB - 28672 + 65536
+    assert proof.caught
+    assert proof.allowed == room
+    assert room < proof.planted <= room * MOST[kind]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gate_above_a_baseline_fails_at_twice_what_the_test_may_grow_by(zygotes, talk, kind):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        proof = prove(kind, client.current_round(), 28672, judge_at(10**9, baseline=MIB))
+    assert proof.failed
+    assert proof.planted >= MIB - 28672 + 2 * 65536
+
+
+def test_a_limit_below_the_baseline_is_what_a_test_may_grow_to(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        proof = prove(
+            "allocate",
+            client.current_round(),
+            0,
+            judge_at(131072, baseline=20 * MIB, budget=131072),
+        )
+    assert proof.caught
+    assert 131072 < proof.planted <= 131072 + 2 * (131072 + 65536) // 16
+
+
+def test_the_walk_over_all_objects_leaves_its_own_books_out():
+    program = "from pytest_cowmem.zygote import plant; print(any(found is plant._reached for found in plant.walk()))"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout
+        == "False\n"
+    )
+
+
+def test_all_objects_can_be_read(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        current = client.current_round()
+        assert 0 < current.plant("read", 10**6) < 10**6
+        assert current.plant("read", 1) == 0
+
+
+def test_a_dict_may_grow_while_its_objects_are_read(project, pytester):
+    pytester.makepyfile(
+        growing="""
+        import gc
+
+        grown = {}
+
+        def grow(phase, info):
+            grown[len(grown)] = None
+
+        def app(environ, start_response):
+            deep = []
+            for _ in range(20_000):
+                deep = [deep]
+            grown[0] = deep
+            gc.callbacks.append(grow)
+            start_response("200 OK", [])
+            return [b""]
+        """
+    )
+    result = project(
+        TEST, "--cowmem-prove", app="growing:app", ini="cowmem_tolerance = private = 200 MiB"
+    )
+    assert result.ret == 0
+    assert re.search(r"test_quiet +not at", result.stdout.str())
+
+
+@pytest.mark.parametrize("tolerated", [8, 200])
+def test_a_large_tolerance_is_proved_too(project, tolerated):
+    result = project(TEST, "--cowmem-prove", ini=f"cowmem_tolerance = private = {tolerated} MiB")
+    assert result.ret == 0
+    (allocated,) = re.findall(r"test_quiet .* ([\d.]+) MiB$", result.stdout.str(), re.MULTILINE)
+    assert tolerated <= float(allocated) <= tolerated * (1 + 1 / 16)
+
+
+def test_what_has_improved_passes_and_is_told_to_lock_that_in(project):
+    project(TEST.replace("'/'", "'/map?1280'"), "--cowmem-update", app="bare:busy")
+    result = project(TEST, "--cowmem-prove", app="bare:busy")
+    assert result.ret == 0
+    said = " ".join(result.outlines)
+    assert (
+        "note: private is below its baseline, and the gate lets it grow back: lock that in with --cowmem-update"
+        in " ".join(said.split())
+    )
+    for kind, planted in zip(KINDS, caught(result), strict=True):
+        assert 5 * MIB < planted <= 5.5 * MIB * MOST[kind]
+
+
+def test_a_test_just_below_its_baseline_is_no_false_alarm(project, pytester):
+    """In another layout less may be no improvement, and the gate tolerate more above the baseline than below."""
+    project(TEST.replace("'/'", "'/map?1280'"), "--cowmem-update", app="bare:busy")
+    baseline = pytester.path / "cowmem-baseline.json"
+    recorded = json.loads(baseline.read_text())
+    (profile,) = recorded["profiles"].values()
+    (entry,) = profile["tests"].values()
+    entry["layout"] = "another"
+    entry["metrics"]["returned"] = 2 * MIB
+    baseline.write_text(json.dumps(recorded))
+    result = project(TEST.replace("'/'", "'/map?1205'"), "--cowmem-prove", app="bare:busy")
+    assert result.ret == 0
+    result.stdout.no_fnmatch_line("*below its baseline*")
+    for kind, planted in zip(KINDS, caught(result), strict=True):
+        assert 2.5 * MIB < planted <= 3 * MIB * MOST[kind]

@@ -1,0 +1,257 @@
+"""Whole runs of pytest with --cowmem: fixtures, markers, and what a failure in the app does to the tests around it."""
+
+
+def test_output_of_the_app_is_captured_with_its_test(project):
+    result = project(
+        """
+        def test_quiet(cow_worker):
+            cow_worker.get("/")
+        def test_failing(cow_worker):
+            assert cow_worker.get("/").status_code == 404
+        """,
+        app="bare:prints",
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*Captured stdout call*",
+            "printed by the app",
+            "*Captured stderr call*",
+            "complained by the app",
+        ]
+    )
+
+
+def test_a_run_in_which_collections_could_not_be_recorded_has_a_summary(project):
+    result = project("def test_it(cow_worker):\n    cow_worker.call('bare:clear_callbacks')\n")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["*::test_it *new"])
+
+
+def test_cookies_start_over_each_round(project):
+    result = project(
+        """
+        def test_login(cow_worker):
+            assert cow_worker.get("/me").status_code == 401
+            cow_worker.headers["X-Kept"] = "no"
+            assert cow_worker.post("/login", data={"name": "ada"}, follow_redirects=True).json() == {"name": "ada"}
+        def test_nobody_is_logged_in(cow_worker):
+            assert cow_worker.get("/me").status_code == 401
+            assert "X-Kept" not in cow_worker.headers
+        """,
+        "--cowmem-rounds=3",
+        app="flask_shop:app",
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_the_worker_is_not_for_fixtures(project):
+    result = project(
+        """
+        import pytest
+        @pytest.fixture
+        def logged_in(cow_worker):
+            cow_worker.post("/login")
+        def test_it(logged_in, cow_worker):
+            pass
+        """
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E *CannotMeasure: cow_worker serves requests only inside the test's body: move this request*"
+        ]
+    )
+
+
+def test_cow_app_may_return_a_string_or_an_app(project):
+    result = project(
+        """
+        import pytest
+        from pytest_cowmem.model.app import App
+
+        class TestString:
+            @pytest.fixture(scope="session")
+            def cow_app(self):
+                return "bare:make('a string')"
+            def test_it(self, cow_worker):
+                assert cow_worker.get("/").json()[0] == "a string"
+
+        class TestApp:
+            @pytest.fixture(scope="session")
+            def cow_app(self):
+                return App("bare:make('an app')", env={"SHELF": "1"})
+            def test_it(self, cow_worker, cow_zygote):
+                assert cow_worker.get("/").json()[0] == "an app"
+                assert cow_worker.call("bare:environment", "SHELF") == "1"
+                assert cow_zygote.app.target == "bare:make('an app')"
+
+        def test_the_ini_files(cow_worker):
+            assert cow_worker.get("/").text == "ok"
+        """
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_markers_pick_and_vary_the_app_from_afar_and_from_near(project):
+    result = project(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.cow_app("bare:make('module')", gc="off")
+
+        def name_and_gc(worker):
+            return worker.get("/").json()[0], worker.call("gc:isenabled"), worker.call("bare:environment", "SHELF")
+
+        def test_module(cow_worker):
+            assert name_and_gc(cow_worker) == ("module", False, None)
+
+        @pytest.mark.cow_app(env={"SHELF": "1"})
+        class TestClass:
+            def test_class(self, cow_worker):
+                assert name_and_gc(cow_worker) == ("module", False, "1")
+
+            @pytest.mark.cow_app(gc="freeze")
+            def test_options_stack(self, cow_worker):
+                assert name_and_gc(cow_worker) == ("module", True, "1")
+
+            @pytest.mark.cow_app("bare:make('test')")
+            def test_a_target_starts_over(self, cow_worker):
+                assert name_and_gc(cow_worker) == ("test", True, None)
+        """
+    )
+    result.assert_outcomes(passed=4)
+
+
+def test_apps_have_zygotes_of_their_own_and_keep_them(project):
+    result = project(
+        """
+        import pytest
+
+        seen = {}
+
+        @pytest.mark.parametrize("turn", [1, 2])
+        @pytest.mark.parametrize("target", ["bare:quiet", "flask_shop:app", "trivial:app"])
+        def test_it(cow_zygote, cow_worker, target, turn):
+            cow_worker.get("/")
+            assert seen.setdefault(target, cow_zygote.pid) == cow_zygote.pid
+            assert len(set(seen.values())) == len(seen)
+
+        @pytest.fixture
+        def cow_app(request):
+            return request.getfixturevalue("target")
+        """
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_an_app_that_cannot_be_imported_harms_its_own_tests_only(project, pytester):
+    pytester.makepyfile(broken="def build():\n    raise LookupError('no shelf')\nbuild()\n")
+    result = project(
+        """
+        import pytest
+
+        @pytest.mark.cow_app("broken:app", pythonpath=["."])
+        class TestBroken:
+            def test_one(self, cow_worker): pass
+            def test_two(self, cow_worker): pass
+
+        def test_fine(cow_worker):
+            assert cow_worker.get("/").status_code == 200
+        def test_unmeasured(): pass
+        """
+    )
+    result.assert_outcomes(passed=2, errors=2)
+    text = result.stdout.str().partition("short test summary info")[
+        0
+    ]  # where CI is set, pytest tells it all again there
+    assert text.count(", line 2, in build") == 1
+    assert text.count("its traceback is shown with the first test that needed it") >= 1
+
+
+def test_a_dead_worker_or_zygote_fails_its_test_only(project):
+    result = project(
+        """
+        import os
+        import signal
+
+        def test_killed(cow_worker):
+            cow_worker.get("/kill")
+        def test_hangs(cow_worker):
+            cow_worker.get("/hang")
+        def test_zygote_killed(cow_worker, cow_zygote):
+            os.kill(cow_zygote.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, cow_zygote.pid, os.WEXITED | os.WNOWAIT)
+            cow_worker.get("/fine")
+        def test_fine(cow_worker):
+            assert cow_worker.get("/fine").status_code == 200
+        """,
+        app="bare:dies",
+        ini="cowmem_timeout = 3",
+    )
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "E *WorkerDied: the worker was killed by SIGKILL while serving GET /kill",
+            "E *WorkerDied: the worker had not answered after 3 s while serving GET /hang, and was killed: *cowmem_timeout",
+            "*the zygote of 'bare:dies' was killed by SIGKILL; the next test gets a new one",
+        ]
+    )
+    assert not any(
+        "httpx2" in line or "client.py" in line
+        for line in result.outlines
+        if not line.startswith(("plugins:", "rootdir:"))
+    )
+
+
+def test_an_after_fork_that_raises_is_told_without_the_plugins_frames(project):
+    result = project(
+        "import pytest\n@pytest.mark.cow_app(after_fork='bare:fail')\ndef test_it(cow_worker):\n    cow_worker.get('/')\n",
+        app="bare:quiet",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "the worker exited with code 1 while getting ready, in after_fork='bare:fail'",
+            "*LookupError: no such hook",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*round.py*")
+
+
+def test_a_test_case_is_refused_instead_of_left_unmeasured(project):
+    result = project(
+        """
+        import unittest
+        import pytest
+
+        class Test(unittest.TestCase):
+            @pytest.mark.usefixtures("cow_worker")
+            def test_it(self):
+                pass
+        """,
+        app="bare:quiet",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["test_it is a method of a unittest.TestCase, which cannot be measured: *"]
+    )
+
+
+def test_tests_of_one_name_in_two_folders_are_told_apart(project, pytester):
+    for folder in ("one", "two"):
+        pytester.mkpydir(folder).joinpath("test_same.py").write_text(
+            "def test_it(cow_worker):\n    cow_worker.get('/')\n"
+        )
+    result = project("", app="bare:quiet")
+    result.stdout.fnmatch_lines(["one/test_same.py::test_it *", "two/test_same.py::test_it *"])
+
+
+def test_threads_of_the_zygote_are_warned_of(project, pytester):
+    pytester.makepyfile(
+        threaded="import threading\nfrom bare import quiet as app\n"
+        "threading.Thread(target=threading.Event().wait, name='sweeper', daemon=True).start()\n"
+    )
+    result = project("def test_it(cow_worker):\n    cow_worker.get('/')\n", app="threaded:app")
+    result.assert_outcomes(passed=1, warnings=1)
+    result.stdout.fnmatch_lines(["*threads are alive in the zygote of 'threaded:app'*: sweeper"])

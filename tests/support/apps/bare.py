@@ -1,0 +1,291 @@
+"""WSGI apps in plain Python, one function each, and callables for a worker to run."""
+
+import ctypes
+import gc
+import json
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import time
+
+PAGE = mmap.PAGESIZE
+shared = [{"number": index, "tags": [index]} for index in range(20_000)]
+area = mmap.mmap(-1, 4096 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+area.write(b"x" * len(area))
+leaked = []
+seeded = []
+
+
+def reply(start_response, body=b"ok", status="200 OK", kind="text/plain"):
+    start_response(status, [("Content-Type", kind), ("Content-Length", str(len(body)))])
+    return [body]
+
+
+def quiet(environ, start_response):
+    """Do nothing."""
+    return reply(start_response)
+
+
+def busy(environ, start_response):
+    """Do what the path says: every kind of memory a worker can come to own."""
+    path, number = environ["PATH_INFO"], int(environ["QUERY_STRING"] or 0)
+    if path == "/read":
+        return reply(start_response, str(sum(item["number"] for item in shared)).encode())
+    if path == "/allocate":
+        leaked.extend([index] for index in range(number))
+    elif path == "/leak":
+        leaked.append(bytes(number))
+    elif path == "/dirty":
+        for page in range(number):
+            area[page * PAGE] = 1
+    elif path == "/map":
+        fresh = mmap.mmap(-1, number * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        for page in range(number):
+            fresh[page * PAGE] = 1
+        leaked.append(fresh)
+    elif path == "/share":
+        fresh = mmap.mmap(-1, number * PAGE)
+        fresh.write(b"x" * len(fresh))
+        leaked.append(fresh)
+    elif path == "/transient":
+        len(bytes(number) + b"x")
+    elif path == "/import":
+        import this_is_late  # noqa: F401
+    elif path == "/collect":
+        gc.collect()
+    return reply(start_response)
+
+
+def echo(environ, start_response):
+    """Give the request back: what the server's side saw of it, or the body as it came."""
+    if environ["PATH_INFO"] == "/body":
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Type", environ.get("CONTENT_TYPE", "text/plain"))])
+        return [body]
+    if environ["PATH_INFO"] == "/count":
+        count = 0
+        while piece := environ["wsgi.input"].read(65536):
+            count += len(piece)
+        return reply(start_response, str(count).encode())
+    seen = {key: value for key, value in environ.items() if isinstance(value, str)}
+    return reply(start_response, json.dumps(seen).encode(), kind="application/json")
+
+
+def stream(environ, start_response):
+    """As many pieces as the query says, each made when it is asked for."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    for index in range(int(environ["QUERY_STRING"])):
+        yield b"%d\n" % index
+
+
+def endless(environ, start_response):
+    """A response without an end."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    while True:
+        yield b"tick\n"
+
+
+def drips(environ, start_response):
+    """A response that comes piece by piece, and never ends."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    while True:
+        time.sleep(0.05)
+        yield b"tick\n"
+
+
+def slow(environ, start_response):
+    """Take the seconds that the query names."""
+    time.sleep(float(environ["QUERY_STRING"]))
+    return reply(start_response)
+
+
+def malformed(environ, start_response):
+    """A status or a header that is none."""
+    status, header = {
+        "/no_code": ("OK", "text/plain"),
+        "/no_text": (200, "text/plain"),
+        "/not_latin": ("200 OK", "\u20ac"),
+        "/not_a_string": ("200 OK", 7),
+    }[environ["PATH_INFO"]]
+    start_response(status, [("X-Header", header)])
+    return [b"never seen"]
+
+
+class Thing:
+    """What only the worker knows."""
+
+
+def raises(environ, start_response):
+    """Raise, before the response or within it."""
+    if environ["PATH_INFO"] == "/late":
+        return raise_late(start_response)
+    raise LookupError("the shelf is empty")
+
+
+def raise_late(start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"so far so good"
+    raise LookupError("the shelf broke")
+
+
+def wrong_pieces(environ, start_response):
+    """A body of text, where WSGI wants bytes."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return ["text"]
+
+
+def prints(environ, start_response):
+    print("printed by the app")
+    print("complained by the app", file=sys.stderr)
+    return reply(start_response)
+
+
+def alternates(environ, start_response):
+    """200 at first, then 404."""
+    leaked.append(None)
+    return reply(
+        start_response,
+        status="200 OK" if len(leaked) < int(environ["QUERY_STRING"]) else "404 Not Found",
+    )
+
+
+def dies(environ, start_response):
+    """End in the way the path names."""
+    way = environ["PATH_INFO"]
+    if way == "/kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif way == "/realtime":
+        os.kill(os.getpid(), signal.SIGRTMIN + 1)
+        time.sleep(60)
+    elif way == "/_exit":
+        os._exit(3)
+    elif way == "/exit":
+        sys.exit(4)
+    elif way == "/exit_with_words":
+        sys.exit("out of stock")
+    elif way == "/segfault":
+        ctypes.string_at(0)
+    elif way == "/hang":
+        time.sleep(600)
+    elif way == "/spin":
+        while True:
+            pass
+    elif way == "/hang_up":
+        os.closerange(3, 100)
+        time.sleep(600)
+    return reply(start_response)
+
+
+def starts_a_program(environ, start_response):
+    """Start a program that outlives the request; answers with its pid."""
+    program = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    leaked.append(program)
+    return reply(start_response, str(program.pid).encode())
+
+
+def make(name="made", *, times=1, nested=None):
+    """A factory."""
+
+    def made(environ, start_response):
+        return reply(
+            start_response, json.dumps([name, times, nested]).encode(), kind="application/json"
+        )
+
+    return made
+
+
+class Shelf:
+    """A namespace, for dotted attributes."""
+
+    app = staticmethod(quiet)
+
+
+async def asgi(scope, receive, send):
+    """What cannot be served yet."""
+
+
+def gc_state():
+    return {"on": gc.isenabled(), "thresholds": gc.get_threshold(), "frozen": gc.get_freeze_count()}
+
+
+def environment(name):
+    return os.environ.get(name)
+
+
+def seed():
+    """For `prepare`."""
+    seeded.append(os.getpid())
+
+
+def seed_worker():
+    """For `after_fork`."""
+    seeded.append(f"worker {os.getpid()}")
+
+
+def fail():
+    raise LookupError("no such hook")
+
+
+def what_was_seeded():
+    return seeded, os.getpid(), os.getppid()
+
+
+def add(*numbers, bonus=0):
+    return sum(numbers) + bonus
+
+
+def divide(one, other):
+    return one / other
+
+
+def give_back_a_function():
+    return lambda: None
+
+
+def modules():
+    return list(sys.modules)
+
+
+def descriptors_a_program_inherits():
+    program = "import os; print(*[fd for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')])"
+    told = subprocess.run(
+        [sys.executable, "-c", program], close_fds=False, capture_output=True, text=True, check=True
+    )
+    return sorted(told.stdout.split())
+
+
+def fork_a_sleeper():
+    """Leave a fork behind, as a pool of processes would."""
+    if not os.fork():
+        time.sleep(600)
+        os._exit(0)
+
+
+def fork_a_daemon():
+    """Leave a fork behind that is a grandchild in a session of its own, as a daemon does."""
+    if not os.fork():
+        os.setsid()
+        if not os.fork():
+            time.sleep(600)
+        os._exit(0)
+    os.wait()
+
+
+def start_a_program_of_its_own_session():
+    """The pid of a program that no signal to this process's group reaches."""
+    return subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    ).pid
+
+
+def kill_the_twin():
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+def clear_callbacks():
+    """Take every callback of the collector's away, as a library might."""
+    gc.callbacks.clear()
+    gc.collect()

@@ -1,0 +1,7 @@
+"""Where the tests find what they preload and run."""
+
+from pathlib import Path
+
+SUPPORT = Path(__file__).parent
+APPS = SUPPORT / "apps"
+EXAMPLE = SUPPORT.parent.parent / "example_project"

@@ -1,0 +1,133 @@
+"""Forks of a program with a known cause, traced and not. Run as a program, it is the process they are forked from.
+
+python traced_forks.py CONTROL_FD MODULE
+"""
+
+import gc
+import importlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pytest_cowmem.host import procfs
+from pytest_cowmem.zygote import master, process, wire
+from pytest_cowmem.zygote.trace import lines
+
+HERE = Path(__file__).parent
+
+Function = Callable[[], Any]
+
+
+class Parent:
+    """The handle of the process that forks."""
+
+    def __init__(self, module: str) -> None:
+        self.control, far = socket.socketpair()
+        with far, process.fixed_addresses():
+            self.process = subprocess.Popen(
+                [sys.executable, __file__, str(far.fileno()), module],
+                pass_fds=(far.fileno(),),
+                env=os.environ | {"PYTHONHASHSEED": "0"},
+            )
+        wire.receive(self.control)
+
+    def __enter__(self) -> "Parent":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.control.close()
+        self.process.wait()
+
+    def private(self, function: str) -> int:
+        """Growth of Private_Dirty in an untraced fork that runs `function`, in bytes."""
+        return int(self._ask("untraced", function)[0])
+
+    def traced(self, function: str) -> "dict[str, Any]":
+        """What the tracer tells of a fork that runs `function`."""
+        told: dict[str, Any] = self._ask("traced", function)[1]
+        return told
+
+    def _ask(self, *message: str) -> Any:
+        wire.send(self.control, message)
+        return wire.receive(self.control)
+
+
+def run_fork(life: "Callable[[socket.socket], Any]") -> "tuple[int, Any]":
+    """Fork a twin and a worker; how much Private_Dirty grew between the worker's first two messages, and the third."""
+    near, far = socket.socketpair()
+    rest, wake = os.pipe()
+    twin = master.fork_into(lambda: (os.close(wake), os.read(rest, 1)))
+    pid = master.fork_into(lambda: life(far))
+    try:
+        wire.receive(near)
+        before = procfs.memory(pid).private_dirty
+        wire.send(near, ("go",))
+        wire.receive(near)
+        growth = procfs.memory(pid).private_dirty - before
+        wire.send(near, ("end",))
+        (told,) = wire.receive(near)
+    finally:
+        for fd in (rest, wake):
+            os.close(fd)
+        near.close()
+        far.close()
+        master.wait(pid)
+        master.wait(twin)
+    return growth, told
+
+
+def untraced(function: Function) -> "tuple[int, Any]":
+    return run_fork(lambda sock: live(sock, function, os.getpid, os.getpid))
+
+
+def traced(function: Function) -> "tuple[int, Any]":
+    """The traced worker is a fork of a fork, which prepares."""
+    near, far = socket.socketpair()
+
+    def worker(sock: socket.socket) -> None:
+        lines.arm()
+        live(sock, function, lines.begin, lines.disarm)
+
+    def between() -> None:
+        lines.prepare([str(HERE)], gc.get_count()[0])
+        wire.send(far, run_fork(worker))
+
+    with near, far:
+        pid = master.fork_into(between)
+        told = wire.receive(near)
+        master.wait(pid)
+    return told
+
+
+def live(sock: socket.socket, function: Function, begin: Function, finish: Function) -> None:
+    wire.send(sock, ("ready",))
+    wire.receive(sock)
+    begin()
+    function()
+    told = finish()
+    wire.send(sock, ("done",))
+    wire.receive(sock)
+    wire.send(sock, (told,))
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    module = importlib.import_module(sys.argv[2])
+    run = {"traced": traced, "untraced": untraced}
+    for _ in range(2):
+        untraced(os.getpid)
+    wire.send(control, ("started",))
+    while True:
+        try:
+            kind, function = wire.receive(control)
+        except EOFError:
+            return
+        wire.send(control, run[kind](getattr(module, function)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""How an app is named: gunicorn's syntax, read as literals and never run."""
+
+import keyword
+import sys
+from importlib.machinery import PathFinder
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cowmem.model.app import App, check_module_exists, check_policy, parse_target
+from pytest_cowmem.model.errors import UsageError
+
+names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
+    lambda name: not keyword.iskeyword(name)
+)
+dotted = st.lists(names, min_size=1, max_size=3).map(".".join)
+literals = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(), inner, max_size=3)
+        | st.tuples(inner)
+    ),
+    max_leaves=6,
+)
+
+
+@given(module=dotted, attribute=dotted)
+def test_an_attribute(module, attribute):
+    assert parse_target(f"{module}:{attribute}") == (f"{module}:{attribute}", None)
+
+
+@given(module=dotted)
+def test_a_module_alone_means_its_application(module):
+    assert parse_target(module) == (f"{module}:application", None)
+
+
+@given(
+    module=dotted,
+    attribute=dotted,
+    args=st.lists(literals, max_size=3),
+    kwargs=st.dictionaries(names, literals, max_size=3),
+)
+def test_a_factory_with_literal_arguments(module, attribute, args, kwargs):
+    words = [repr(arg) for arg in args] + [f"{name}={value!r}" for name, value in kwargs.items()]
+    assert parse_target(f"{module}:{attribute}({', '.join(words)})") == (
+        f"{module}:{attribute}",
+        (args, kwargs),
+    )
+
+
+@given(text=st.text())
+def test_anything_else_is_a_usage_error_that_shows_the_right_line(text):
+    try:
+        path, _ = parse_target(text)
+    except UsageError as error:
+        refusal = str(error)
+    else:
+        module, colon, attribute = path.partition(":")
+        assert colon
+        assert all(name.isidentifier() for name in (*module.split("."), *attribute.split(".")))
+        return
+    assert f"wrong: {text!r}" in refusal
+    assert "right: " in refusal
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        ":app",
+        "shop:",
+        "shop.wsgi app",
+        "shop:app.",
+        "shop..wsgi:app",
+        "shop:make(name)",
+        "shop:make(open('x'))",
+        "shop:make(*[1])",
+        "shop:make(**{'a': 1})",
+        "shop:make({[]: 1})",
+        "shop:make()()",
+        "shop:make() or app",
+        "shop:apps[0]",
+        "shop/wsgi.py:app",
+        None,
+        3,
+    ],
+)
+def test_what_names_no_app(target):
+    with pytest.raises(UsageError):
+        parse_target(target)
+
+
+@pytest.mark.parametrize(
+    "policy", ["default", "freeze", "off", "700", "50000,20", "50000, 20, 100", "0,0,0"]
+)
+def test_gc_policies(policy):
+    check_policy(policy)
+
+
+@pytest.mark.parametrize("policy", ["", "frozen", "1,2,3,4", "-1", "1.5", "700,", None, 700])
+def test_what_is_no_gc_policy(policy):
+    with pytest.raises(UsageError, match="right: gc="):
+        check_policy(policy)
+
+
+@pytest.mark.parametrize(
+    ("options", "right"),
+    [
+        ({"interface": "asgi"}, 'interface="wsgi"'),
+        ({"prepare": "no_colon"}, "prepare="),
+        ({"after_fork": "a:b()"}, "after_fork="),
+        ({"pythonpath": "src"}, 'pythonpath=["src"]'),
+        ({"env": {"A": 1}}, 'env={"SHOP_CACHE": "off"}'),
+    ],
+)
+def test_an_option_that_cannot_be_meant(options, right):
+    with pytest.raises(UsageError) as caught:
+        App("shop:app", **options)
+    assert right in str(caught.value).partition("right: ")[2]
+
+
+def test_a_module_is_looked_for_where_an_import_would(monkeypatch, tmp_path):
+    check_module_exists("pytest_cowmem.zygote.worker:work", [])
+    with pytest.raises(UsageError, match=r"there is no 'pytest_cowmem\.nothing'"):
+        check_module_exists("pytest_cowmem.nothing:app", [])
+    with pytest.raises(UsageError, match="there is no 'editable_shop'"):
+        check_module_exists("editable_shop.wsgi:app", [])
+
+    class Finder:
+        """What an editable install may put into sys.meta_path."""
+
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            return PathFinder.find_spec(name, [str(tmp_path)]) if name == "editable_shop" else None
+
+    (tmp_path / "editable_shop").mkdir()
+    (tmp_path / "editable_shop" / "__init__.py").touch()
+    (tmp_path / "editable_shop" / "wsgi.py").touch()
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    check_module_exists("editable_shop.wsgi:app", [])
+
+
+def test_a_marker_varies_the_app():
+    base = App("shop:app", gc="off")
+    assert base.varied((), {"env": {"A": "1"}}) == App("shop:app", gc="off", env={"A": "1"})
+    assert base.varied(("other:app",), {"prepare": "a:b"}) == App("other:app", prepare="a:b")
+    with pytest.raises(UsageError, match="no option 'frozen'"):
+        base.varied((), {"frozen": True})
+    with pytest.raises(UsageError, match="takes one app"):
+        base.varied(("a:b", "c:d"), {})

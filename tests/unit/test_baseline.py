@@ -1,0 +1,98 @@
+"""The baseline file: what is written is read back, it diffs well, and what cannot be read is refused."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_cowmem.judge.baseline import Baseline, Entry, Profile, dumps, load, loads, write
+from pytest_cowmem.model.errors import UsageError
+
+texts = st.text(st.characters(codec="utf-8"), max_size=12)
+amounts = st.integers(-(2**63), 2**63)
+entries = st.builds(
+    Entry,
+    metrics=st.dictionaries(texts, amounts, max_size=4),
+    spread=st.dictionaries(texts, amounts, max_size=4),
+    rounds=st.integers(1, 99),
+    source=texts,
+    gc=texts,
+    layout=texts,
+)
+profiles = st.builds(
+    Profile,
+    environment=st.dictionaries(texts, texts | amounts, max_size=3),
+    tests=st.dictionaries(texts, entries, max_size=3),
+)
+baselines = st.builds(Baseline, st.dictionaries(texts, profiles, max_size=3))
+
+ENTRY = Entry({"private": 4096}, {"private": 0}, 3, "abc", "default", "0")
+ONE = Baseline({"linux": Profile({"python": "3.13.0"}, {"test_a.py::test_x": ENTRY})})
+
+
+@given(baselines)
+def test_what_is_written_is_read_back(baseline):
+    text = dumps(baseline)
+    assert loads(text) == baseline
+    assert dumps(loads(text)) == text
+
+
+@given(st.text())
+def test_any_text_is_a_baseline_or_a_usage_error(text):
+    try:
+        loads(text)
+    except UsageError:
+        return
+    assert json.loads(text)["format"] == 1
+
+
+def test_one_value_a_line_sorted_and_a_newline_at_the_end():
+    lines = dumps(ONE).splitlines(keepends=True)
+    assert all(line.endswith("\n") for line in lines)
+    assert all(line.count(":") <= 3 for line in lines)
+    keys = [line.split('"')[1] for line in lines if line.startswith(" " * 10 + '"')]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "not JSON"),
+        ("[]", '"format" is None'),
+        ('{"format": 2, "profiles": {}}', "format 2, and this version reads up to 1: upgrade"),
+        ('{"format": 1}', "restore it from git"),
+        ('{"format": true, "profiles": {}}', '"format" is True'),
+        ('<<<<<<< HEAD\n{"format": 1}\n=======\n>>>>>>> other\n', "merge conflict markers"),
+        (dumps(ONE).replace("4096", "4096.5"), "private is 4096.5, not int"),
+        (dumps(ONE).replace('"rounds": 3', '"rounds": 3, "extra": 1'), "unknown key 'extra'"),
+    ],
+)
+def test_what_is_no_baseline_is_refused_with_the_cause(text, words):
+    with pytest.raises(UsageError) as caught:
+        loads(text, "b.json")
+    assert words in str(caught.value)
+    assert "b.json" in str(caught.value)
+
+
+def test_an_absent_file_is_an_empty_baseline_and_a_folder_is_an_error(tmp_path):
+    assert load(tmp_path / "none.json") == Baseline()
+    with pytest.raises(UsageError, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_writing_replaces_the_file_whole_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_text("old")
+    path.chmod(0o600)
+    write(path, ONE)
+    assert load(path) == ONE
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"b\.json cannot be written \(No such file or directory\)"
+    ):
+        write(tmp_path / "none" / "b.json", ONE)

@@ -1,0 +1,205 @@
+"""`cowmem doctor`: what it finds here, and its exit code where measuring is impossible."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pytest_cowmem.cli import doctor
+
+
+def test_this_machine_can_measure():
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest_cowmem.cli", "doctor"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "this machine can measure" in result.stdout
+    for name in (
+        "smaps_rollup",
+        "pagemap",
+        "/proc/PID/mem",
+        "personality",
+        "THP",
+        "ptrace scope",
+        "cgroup",
+        "Python",
+    ):
+        assert name in result.stdout
+
+
+def test_every_row_names_a_cost_and_a_mend_for_where_it_lacks():
+    assert not [finding.name for finding in doctor.examine() if not (finding.cost and finding.mend)]
+
+
+def raising():
+    raise PermissionError
+
+
+def test_a_fatal_lack_exits_with_1_and_a_limit_does_not():
+    fatal = doctor.needed(
+        "smaps_rollup", raising, "impossible without", "no private", "mount /proc"
+    )
+    limited = doctor.needed("pagemap", raising, "limited", "no copied", "use another kernel")
+    text, code = doctor.report([fatal, limited])
+    assert code == 1
+    assert "measuring is impossible" in text
+    text, code = doctor.report([limited])
+    assert code == 0
+    assert "pagemap: no copied; use another kernel" in text
+
+
+def test_what_lacks_and_is_not_needed_is_no_limit():
+    text, code = doctor.report(
+        [doctor.needed("/proc/PID/mem", raising, "not needed", "no figure", "leave it")]
+    )
+    assert (code, "limited" in text) == (0, False)
+    assert "/proc/PID/mem: no figure; leave it" in text
+
+
+@pytest.mark.parametrize("scope", ["0", "1", "2", "3", None])
+def test_no_ptrace_scope_costs_a_figure(tmp_path, scope):
+    setting = tmp_path / "scope"
+    if scope:
+        setting.write_text(f"{scope}\n")
+    finding = doctor.ptrace_scope(setting)
+    assert finding.found == (scope or "no Yama")
+    assert finding.verdict == ("not needed" if scope in ("2", "3") else "ok")
+    assert finding.cost.startswith("costs no figure")
+    assert ("until a reboot" in finding.cost, "ptrace_scope to 1" in finding.mend) == (
+        scope == "3",
+        scope != "3",
+    )
+
+
+def test_huge_pages_handed_out_unasked_are_a_limit(tmp_path):
+    setting = tmp_path / "enabled"
+    setting.write_text("[always] madvise never\n")
+    assert doctor.huge_pages(setting).verdict == "limited"
+    setting.write_text("always [madvise] never\n")
+    assert doctor.huge_pages(setting).verdict == "ok"
+
+
+def test_a_debug_or_free_threaded_build_is_a_limit():
+    assert doctor.python_build({"Py_DEBUG": 1}.get).verdict == "limited"
+    assert doctor.python_build({"Py_GIL_DISABLED": 1, "Py_DEBUG": 0}.get).found.endswith(
+        "free-threaded"
+    )
+    assert doctor.python_build({"Py_GIL_DISABLED": 0}.get).verdict == "ok"
+
+
+VERSION_1 = (
+    "35 31 0:31 {top} /sys/fs/cgroup/memory rw,relatime shared:15 - cgroup cgroup rw,memory\n"
+)
+VERSION_2 = "41 31 0:38 {top} /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n"
+OTHERS = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n34 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """A root folder with the control groups, the mounts and the limits it is told."""
+
+    def make(groups, mounts, limits):
+        files = {"proc/self/cgroup": groups, "proc/self/mountinfo": OTHERS + mounts}
+        for path, text in (
+            files | {f"sys/fs/cgroup/{name}": f"{limit}\n" for name, limit in limits.items()}
+        ).items():
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / path).write_text(text)
+        return tmp_path
+
+    return make
+
+
+HYBRID = "4:memory:/ci/job\n1:name=systemd:/\n0::/session\n"
+NO_LIMIT_1 = 2**63 - 4096  # what version 1 writes where there is none
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "limits", "found"),
+    [
+        (
+            "0::/ci/job\n",
+            VERSION_2.format(top="/"),
+            {"unified/ci/job/memory.max": 64 * 2**20},
+            "64.0 MiB",
+        ),
+        (
+            HYBRID,
+            VERSION_2.format(top="/") + VERSION_1.format(top="/"),
+            {"memory/ci/job/memory.limit_in_bytes": 2**26},
+            "64.0 MiB",
+        ),
+        (
+            HYBRID,
+            VERSION_1.format(top="/ci/job"),
+            {"memory/memory.limit_in_bytes": 2**26},
+            "64.0 MiB",
+        ),
+        (
+            "0::/ci/job\n",
+            VERSION_2.format(top="/"),
+            {
+                "unified/ci/job/memory.max": "max",
+                "unified/ci/job/memory.high": 2**27,
+                "unified/ci/memory.max": 2**26,
+            },
+            "64.0 MiB",
+        ),
+        (
+            "0::/ci/job\n",
+            VERSION_2.format(top="/"),
+            {"unified/ci/job/memory.max": 2**27, "unified/ci/job/memory.high": 2**26},
+            "64.0 MiB",
+        ),
+        (
+            HYBRID,
+            VERSION_1.format(top="/other"),
+            {"memory/memory.limit_in_bytes": 2**26},
+            "unknown",
+        ),
+        ("0::/../job\n", VERSION_2.format(top="/"), {"unified/memory.max": 2**26}, "unknown"),
+        (HYBRID, "", {}, "unknown"),
+    ],
+    ids=[
+        "v2",
+        "hybrid",
+        "v1 in a container",
+        "around",
+        "high",
+        "elsewhere",
+        "outside",
+        "not mounted",
+    ],
+)
+def test_a_memory_limit_is_found_and_named(machine, groups, mounts, limits, found):
+    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
+    assert finding.found.startswith(found)
+    assert finding.verdict == "limited"
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "limits"),
+    [
+        ("0::/ci/job\n", VERSION_2.format(top="/"), {"unified/ci/job/memory.max": "max"}),
+        (
+            HYBRID,
+            VERSION_1.format(top="/"),
+            {
+                "memory/ci/job/memory.limit_in_bytes": NO_LIMIT_1,
+                "unified/session/memory.max": 2**26,
+            },
+        ),
+        ("2:cpu,cpuacct:/\n", "", {}),
+    ],
+    ids=["v2", "hybrid", "no controller"],
+)
+def test_no_memory_limit_is_fine(machine, groups, mounts, limits):
+    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
+    assert (finding.found, finding.verdict) == ("none", "ok")
+
+
+def test_a_kernel_without_control_groups_has_no_limit(tmp_path):
+    assert doctor.cgroup_limit(tmp_path).found == "none"

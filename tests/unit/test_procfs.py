@@ -1,0 +1,214 @@
+"""The readers of /proc, against a /proc made of files and against the real one."""
+
+import mmap
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pytest_cowmem.host import procfs
+from pytest_cowmem.host.handle import wait_until_blocked
+
+PAGE = procfs.PAGE
+PRESENT, SWAPPED, FILE, EXCLUSIVE = 1 << 63, 1 << 62, 1 << 61, 1 << 56
+
+SMAPS_ROLLUP = """\
+5655a0000000-7ffc00000000 ---p 00000000 00:00 0                          [rollup]
+Rss:               13448 kB
+Pss:                4021 kB
+Shared_Dirty:       9000 kB
+Private_Clean:       140 kB
+Private_Dirty:      3016 kB
+{hugetlb}THPeligible:           0
+"""
+
+
+@pytest.fixture
+def process(tmp_path):
+    """`process(pid, file=text_or_bytes, ...)` makes /proc/PID."""
+
+    def make(pid, **files):
+        folder = tmp_path / str(pid)
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def child():
+    """A process that sleeps."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", "print('x', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout.readline() == b"x\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def pagemap(pages):
+    """The bytes of a pagemap with these entries, by page number, and zeros between."""
+    entries = [pages.get(number, 0) for number in range(max(pages) + 1)]
+    return struct.pack(f"={len(entries)}Q", *entries)
+
+
+def test_memory(process, tmp_path):
+    process(1, smaps_rollup=SMAPS_ROLLUP.format(hugetlb=""))
+    assert procfs.memory(1, tmp_path) == procfs.Memory(13448 * 1024, 140 * 1024, 3016 * 1024, 0)
+    process(2, smaps_rollup=SMAPS_ROLLUP.format(hugetlb="Private_Hugetlb:    2048 kB\n"))
+    assert procfs.memory(2, tmp_path).uss == (140 + 3016 + 2048) * 1024
+
+
+def test_resident(process, tmp_path):
+    process(1, status="Name:\tpython\nVmHWM:\t   13500 kB\nVmRSS:\t   13400 kB\nThreads:\t1\n")
+    assert procfs.resident(1, tmp_path) == (13400 * 1024, 13500 * 1024)
+
+
+def test_reset_peak_writes_a_five(process, tmp_path):
+    folder = process(1, clear_refs="")
+    procfs.reset_peak(1, tmp_path)
+    assert (folder / "clear_refs").read_text() == "5"
+
+
+def test_ranges_joins_neighbours_and_leaves_vsyscall_out(process, tmp_path):
+    process(
+        1,
+        maps="00001000-00003000 r--p 00000000 fe:00 7 /usr/bin/python3 (deleted)\n"
+        "00003000-00004000 r-xp 00002000 fe:00 7 /usr/bin/python3\n"
+        "00008000-00009000 rw-p 00000000 00:00 0 [heap]\n"
+        "00009000-0000b000 rw-s 00000000 00:01 5 /dev/zero (deleted)\n"
+        "0000b000-0000c000 r--s 00000000 00:01 6 /dev/zero (deleted)\n"
+        "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]\n",
+    )
+    assert list(procfs.ranges(1, tmp_path)) == [
+        (0x1000, 0x4000, False),
+        (0x8000, 0x9000, False),
+        (0x9000, 0xB000, True),
+        (0xB000, 0xC000, False),
+    ]
+
+
+def test_ranges_of_a_process_without_memory(process, tmp_path):
+    process(1, maps="")
+    assert list(procfs.ranges(1, tmp_path)) == []
+
+
+def test_private_pages_are_told_apart_by_the_twins(process, tmp_path):
+    """One page of each kind the kernel has, in two ranges, and two that are shared for writing, one with another process."""
+    mine = PRESENT | EXCLUSIVE
+    maps = f"{PAGE:x}-{9 * PAGE:x} rw-p 0 00:00 0\n{20 * PAGE:x}-{22 * PAGE:x} rw-p 0 00:00 0\n{22 * PAGE:x}-{24 * PAGE:x} rw-s 0 00:01 5\n"
+    worker = {
+        1: mine,
+        2: mine,
+        3: mine,
+        4: PRESENT,
+        5: mine | FILE,
+        6: SWAPPED,
+        8: mine,
+        20: mine,
+        21: mine,
+        22: mine | FILE,
+        23: PRESENT | FILE,
+    }
+    twin = {1: PRESENT, 2: SWAPPED, 4: PRESENT, 5: PRESENT, 6: PRESENT, 20: PRESENT | EXCLUSIVE}
+    process(1, maps=maps, pagemap=pagemap(worker))
+    process(2, pagemap=pagemap(twin))
+    assert procfs.private_pages(1, 2, tmp_path) == (
+        3,
+        4,
+    )  # copied: 1, 2, 20; fresh: 3, 8, 21 and 22 where the twin's pagemap has ended
+
+
+def test_state(process, tmp_path):
+    process(1, stat="1 (a) b) c) Z 0 1 1")
+    assert procfs.state(1, tmp_path) == "Z"
+    assert procfs.state(2, tmp_path) == "X"
+
+
+def test_state_of_a_real_process(child):
+    give_up = time.monotonic() + 10
+    while procfs.state(child.pid) != "S" and time.monotonic() < give_up:
+        pass
+    assert procfs.state(child.pid) == "S"
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+    assert procfs.state(child.pid) == "Z"
+    child.wait()
+    assert procfs.state(child.pid) == "X"
+
+
+def test_memory_of_this_process_follows_what_it_writes():
+    before = procfs.memory(os.getpid())
+    area = mmap.mmap(-1, 1000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    for page in range(1000):
+        area[page * PAGE] = 1
+    after = procfs.memory(os.getpid())
+    assert after.private_dirty - before.private_dirty == pytest.approx(1000 * PAGE, abs=30 * PAGE)
+    assert after.uss >= after.private_dirty
+    assert after.rss >= after.uss
+
+
+def test_the_peak_outlives_what_caused_it_until_it_is_reset():
+    procfs.reset_peak(os.getpid())
+    area = mmap.mmap(-1, 5000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.write(b"x" * len(area))
+    area.close()
+    now, most = procfs.resident(os.getpid())
+    assert most - now > 4000 * PAGE
+    procfs.reset_peak(os.getpid())
+    now, most = procfs.resident(os.getpid())
+    assert most - now < 1000 * PAGE
+
+
+def test_private_pages_of_real_forks(fork_that_writes):
+    writer, idler, twin = fork_that_writes(300), fork_that_writes(0), fork_that_writes(0)
+    assert procfs.private_pages(writer, twin)[0] - procfs.private_pages(idler, twin)[
+        0
+    ] == pytest.approx(300, abs=30)
+
+
+@pytest.fixture
+def fork_that_writes():
+    """`fork_that_writes(pages)`: the pid of a fork of this process that has written to so many of its pages, and sleeps."""
+    area = mmap.mmap(-1, 1000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    area.write(b"x" * len(area))
+    pids = []
+
+    def fork(pages):
+        ready, done = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                for page in range(pages):
+                    area[page * PAGE] = 0
+                os.write(done, b"x")
+                signal.pause()
+            finally:
+                os._exit(0)
+        pids.append(pid)
+        assert os.read(ready, 1) == b"x"
+        os.close(ready)
+        os.close(done)
+        return pid
+
+    yield fork
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_cpu_time_is_the_processs_own(child):
+    wait_until_blocked(child.pid)
+    before = procfs.cpu_time(child.pid)
+    assert before > 0
+    assert procfs.cpu_time(os.getpid()) >= time.process_time_ns() - 10**9
+    assert procfs.cpu_time(child.pid) == before

@@ -1,0 +1,143 @@
+"""What --cowmem-update writes in each mode, and what it leaves alone."""
+
+from dataclasses import replace
+
+import pytest
+
+from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
+from pytest_cowmem.judge.update import Measured, stale, update
+from pytest_cowmem.judge.verdict import Verdict
+
+
+def entry(private, growth=0):
+    return Entry({"private": private, "growth": growth}, {}, 3, "source", "default", "layout")
+
+
+def found(test, private, verdict, growth=0, profile="here"):
+    return Measured(
+        test,
+        profile,
+        {"kernel": "new"},
+        entry(private, growth),
+        {"private": verdict, "growth": Verdict.OK},
+    )
+
+
+OTHER = Profile({"kernel": "other"}, {"t::a": entry(7)})
+OLD = Baseline(
+    {
+        "here": Profile(
+            {"kernel": "old"}, {"t::a": entry(100, 5), "t::b": entry(100, 5), "t::gone": entry(1)}
+        ),
+        "there": OTHER,
+    }
+)
+RUN = [
+    found("t::a", 200, Verdict.REGRESSED),
+    found("t::b", 50, Verdict.IMPROVED, growth=9),
+    found("t::c", 30, Verdict.OK),
+]
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("changed", {"t::a": entry(200), "t::b": entry(50, 9), "t::c": entry(30)}),
+        ("new", {"t::a": entry(100, 5), "t::b": entry(100, 5), "t::c": entry(30)}),
+        ("tighten", {"t::a": entry(100, 5), "t::b": entry(50, 5)}),
+        ("all", {"t::a": entry(200), "t::b": entry(50, 9), "t::c": entry(30)}),
+    ],
+)
+def test_modes(mode, expected):
+    new, _ = update(OLD, mode, RUN, [])
+    assert {
+        test: e for test, e in new.profiles["here"].tests.items() if test != "t::gone"
+    } == expected
+    assert new.profiles["there"] is OTHER
+
+
+def test_tighten_lowers_what_would_widen_the_tolerance_too():
+    def wide(private, fresh, layout):
+        return replace(
+            entry(private),
+            metrics={"private": private, "gc_pause": 9, "fresh": fresh, "returned": fresh},
+            layout=layout,
+        )
+
+    old = Baseline({"here": Profile({}, {"t::a": wide(100, 90, "then")})})
+    run = [
+        Measured(
+            "t::a",
+            "here",
+            {},
+            wide(5, 3, "now"),
+            {"private": Verdict.IMPROVED, "gc_pause": Verdict.OK},
+        )
+    ]
+    assert update(old, "tighten", run, [])[0].profiles["here"].tests["t::a"] == wide(5, 3, "now")
+
+
+@pytest.mark.parametrize(
+    ("mode", "private"), [("changed", 101), ("new", 100), ("tighten", 100), ("all", 101)]
+)
+def test_a_metric_without_a_baseline_is_written_where_new_ones_are(mode, private):
+    old = Baseline({"here": Profile({}, {"t::a": replace(entry(100), metrics={"private": 100})})})
+    run = [
+        Measured("t::a", "here", {}, entry(101, 7), {"private": Verdict.OK, "growth": Verdict.NEW})
+    ]
+    written = update(old, mode, run, [])[0].profiles["here"].tests["t::a"].metrics
+    assert written == ({"private": 100} if mode == "tighten" else {"private": private, "growth": 7})
+
+
+def test_changed_takes_note_of_a_changed_test_and_of_a_metric_that_is_gone():
+    run = [found("t::a", 101, Verdict.OK)]
+    run[0] = replace(run[0], entry=replace(run[0].entry, source="edited"))
+    assert update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"] == replace(
+        entry(100, 5), source="edited"
+    )
+    gone = replace(
+        run[0],
+        entry=replace(entry(101), metrics={"private": 101}),
+        verdicts={"growth": Verdict.MISSING},
+    )
+    assert update(OLD, "changed", [gone], [])[0].profiles["here"].tests["t::a"].metrics == {
+        "private": 101
+    }
+
+
+def test_changed_leaves_what_is_ok_as_it_was_and_all_does_not():
+    run = [found("t::a", 101, Verdict.OK)]
+    assert update(OLD, "changed", run, []) == (OLD, [])
+    assert update(OLD, "all", run, [])[0].profiles["here"].tests["t::a"] == entry(101)
+
+
+@pytest.mark.parametrize("mode", ["changed", "new", "tighten", "all"])
+def test_noise_is_never_accepted(mode):
+    run = [found("t::a", 500, Verdict.NOISY), found("t::new", 500, Verdict.NOISY)]
+    assert update(OLD, mode, run, []) == (OLD, [])
+
+
+def test_stale_entries_are_dropped_and_changes_told_old_to_new():
+    new, changes = update(OLD, "changed", RUN[:1], [("here", "t::gone")])
+    assert "t::gone" not in new.profiles["here"].tests
+    assert [
+        (c.test, c.old and c.old.metrics["private"], c.new and c.new.metrics["private"])
+        for c in changes
+    ] == [
+        ("t::a", 100, 200),
+        ("t::gone", 1, None),
+    ]
+
+
+def test_a_new_profile_is_added_with_its_environment():
+    new, _ = update(OLD, "changed", [found("t::a", 1, Verdict.OK, profile="elsewhere")], [])
+    assert new.profiles["elsewhere"] == Profile({"kernel": "new"}, {"t::a": entry(1)})
+
+
+def test_stale_needs_the_whole_file_or_its_absence():
+    tests = {"a.py::x": entry(1), "a.py::y": entry(1), "b.py::x": entry(1), "c.py::x": entry(1)}
+    baseline = Baseline({"here": Profile({}, tests), "there": Profile({}, tests)})
+    assert stale(baseline, ["here"], ["a.py::x"], ["a.py"], ["c.py"]) == [
+        ("here", "a.py::y"),
+        ("here", "c.py::x"),
+    ]
