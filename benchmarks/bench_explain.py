@@ -18,17 +18,17 @@ class Watched(TracedRound):
     def trace(self):
         procfs.reset_peak(os.getpid())
         before, _ = procfs.resident(os.getpid())
-        twin_before, _ = procfs.resident(self.twin)
+        twin_before, _ = procfs.resident(self.pair.twin)
         self.objects = 0
         wall, cpu = time.perf_counter(), self._cpu_seconds()
         trace = super().trace()
         self.wall, self.cpu = time.perf_counter() - wall, self._cpu_seconds() - cpu
         self.host = procfs.resident(os.getpid())[1] - before
-        self.drawing = procfs.resident(self.twin)[1] - twin_before
+        self.drawing = procfs.resident(self.pair.twin)[1] - twin_before
         return trace
 
     def _cpu_seconds(self) -> float:
-        return sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.twin, self.worker.pid)) / 1e9
+        return sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.pair.twin, self.pair.worker)) / 1e9
 
     def _drawn(self):
         records = super()._drawn()

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from common import measure, show, zygote
 
 from pytest_cowmem.host.procfs import PAGE
-from pytest_cowmem.judge.baseline import Entry
+from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.verdict import Verdict, judge, tolerances_of
+from pytest_cowmem.model.verdict import Verdict, judge, tolerances_of
 from pytest_cowmem.model.measurement import Measurement, Sample
 
 LADDER = [48, 64, 68, 72, 76, 80, 96, 112, 128, 160]  # KiB
@@ -42,7 +42,7 @@ def samples(
             for _ in range(max(1, rounds // COLD_STARTS)):
                 yield (
                     measure(running, lambda client: client.burst("GET", f"/?{query}", times=times)),
-                    running.layout,
+                    running.facts.layout,
                 )
 
 

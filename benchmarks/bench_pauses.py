@@ -25,7 +25,7 @@ def main() -> None:
                     measure(running, lambda client: client.get("/")).values["gc_pause"] / 1e6
                 )
                 wall.append(running.table[2 * len(pauses.COLUMNS) + wall_column] / 1e6)
-            speed = running.facts["gc_speed"] / 1e6
+            speed = running.facts.gc_speed / 1e6
         gated[name] = [
             min(scaled[index : index + BASELINE_ROUNDS])
             for index in range(0, ROUNDS, BASELINE_ROUNDS)

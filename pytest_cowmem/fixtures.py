@@ -1,4 +1,4 @@
-"""The fixtures: cow_app, cow_zygote, cow_worker. Runs in the pytest process; what measures is imported only when it does."""
+"""The fixtures: cow_app, cow_zygote, cow_worker. Runs in the pytest process, in every run."""
 
 import sys
 from collections.abc import Iterator
@@ -6,57 +6,45 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_cowmem.options import enabled
-
 if TYPE_CHECKING:
     from pytest_cowmem.host.client import CowWorker
-    from pytest_cowmem.host.handle import Zygote
+    from pytest_cowmem.host.zygotes import Zygote
     from pytest_cowmem.model.app import App
+    from pytest_cowmem.run.hooks import Measuring
+
+# Filled in a measuring run. What measures is reached through it, and so is imported only then.
+MEASURING: "pytest.StashKey[Measuring]" = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
 def cow_app(pytestconfig: pytest.Config) -> "App | str | None":
-    """What to preload: the ini file's `cowmem_app`. Override it to return "module:attr", or an App with options."""
+    """What to preload: the ini file's `cowmem_app`.
+
+    Override it to return "module:attr", or an App with options.
+    """
     target: str = pytestconfig.getini("cowmem_app")
     return target or None
 
 
 @pytest.fixture
 def cow_zygote(request: pytest.FixtureRequest) -> "Zygote":
-    """The running master that has this test's app preloaded; one a session for each app and its options."""
-    if not enabled(request.config):
+    """The running master that has this test's app preloaded.
+
+    A run has one for each app and its options.
+    """
+    measuring = request.config.stash.get(MEASURING, None)
+    if measuring is None:
         pytest.skip("needs a forked worker: run with --cowmem to measure it")
     if not sys.platform.startswith("linux"):
         pytest.skip(f"measuring forked workers needs Linux, and this is {sys.platform}")
-    from pytest_cowmem.model.errors import CowmemError
-    from pytest_cowmem.run import session
-
-    base = request.getfixturevalue("cow_app")
-    problem = None
-    try:
-        session.refuse_test_case(request.node)
-        app = session.app_of(request.node, base)
-        zygote = session.of(request.config).zygotes.get(app)
-    except CowmemError as error:
-        problem = str(error)
-    if (
-        problem is not None
-    ):  # out of the except block, and without frames: they would be this plugin's, and the text twice
-        pytest.fail(problem, pytrace=False)
-    if zygote.facts["threads"] and not zygote.warned:
-        zygote.warned = True
-        names = ", ".join(zygote.facts["threads"])
-        text = f"threads are alive in the zygote of {app.target!r} and do not exist in its workers: {names}"
-        request.node.warn(pytest.PytestWarning(text))
-    return zygote
+    return measuring.zygote(request.node, request.getfixturevalue("cow_app"))
 
 
 @pytest.fixture
 def cow_worker(request: pytest.FixtureRequest, cow_zygote: "Zygote") -> "Iterator[CowWorker]":
-    """An httpx2 client served by a fork of the zygote: a fresh one each round, measured from its first request to its last."""
-    from pytest_cowmem.host.client import CowWorker
-    from pytest_cowmem.run import session
+    """An httpx2 client served by a fork of the zygote.
 
-    with CowWorker() as client:
-        session.prepare(request.node, client, cow_zygote)
+    Each round gets a fresh fork, measured from its first request to its last.
+    """
+    with request.config.stash[MEASURING].client(request.node, cow_zygote) as client:
         yield client

@@ -10,8 +10,8 @@ from folders import APPS
 from hypothesis import HealthCheck, settings
 
 from pytest_cowmem.host.client import CowWorker
-from pytest_cowmem.host.handle import Zygote, Zygotes
 from pytest_cowmem.host.round import Round
+from pytest_cowmem.host.zygotes import Zygote, Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.measurement import Sample
 

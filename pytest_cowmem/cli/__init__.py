@@ -20,4 +20,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text, code = report(examine())
     print(text)
     return code
-

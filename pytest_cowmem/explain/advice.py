@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_cowmem.explain.explanation import Advice, Container, Explanation, Line
 from pytest_cowmem.explain.imports import LateImport, by_statement
 from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.model.units import render
 
 _WORTH = (
@@ -28,7 +28,7 @@ class Case:
     why: Explanation
     values: Mapping[str, int]
     requests: int
-    facts: Mapping[str, Any]
+    facts: Facts
     collects: bool
     warm: bool
 
@@ -41,7 +41,7 @@ def advise(case: Case) -> tuple[Advice, ...]:
 def freeze(case: Case) -> Iterator[Advice]:
     """Collections copied much, and nothing was frozen."""
     copied = case.values.get("gc_copied", 0)
-    if copied >= _WORTH and case.facts["gc_frozen"] < _FROZEN_FROM_START:
+    if copied >= _WORTH and case.facts.gc_frozen < _FROZEN_FROM_START:
         times = case.values["gc_collections"]
         yield Advice(
             "freeze",
@@ -190,7 +190,7 @@ def leaked_to(case: Case) -> Container | None:
 def collector(case: Case) -> Iterator[Advice]:
     """The app forks with the collector off, and it came on, or collections were asked for."""
     copied = case.values.get("gc_copied", 0)
-    if case.facts["gc_enabled"] or not (case.collects or copied >= _WORTH):
+    if case.facts.gc_enabled or not (case.collects or copied >= _WORTH):
         return
     places = [it.place for it in case.why.collections[:1] if it.path]
     where = f" (most was copied at {places[0]})" if places else ""
@@ -207,7 +207,7 @@ def collector(case: Case) -> Iterator[Advice]:
 
 def threads(case: Case) -> Iterator[Advice]:
     """Threads of the master do not exist in workers."""
-    if names := case.facts["threads"]:
+    if names := case.facts.threads:
         yield Advice(
             "threads",
             f"threads are alive in the master at the fork and missing in its workers ({', '.join(names[:_NAMES])}): "

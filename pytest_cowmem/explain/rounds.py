@@ -5,12 +5,14 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pytest_cowmem.explain.overlay import Overlay, new_bytes, overlay
-from pytest_cowmem.host.handle import Zygote
+from pytest_cowmem.host import answers
 from pytest_cowmem.host.pages import Regions, private_pages
+from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.zygote import wire
+from pytest_cowmem.zygote import messages
 
 SLOWER = 4  # what a traced request may take, times an untraced one's
 
@@ -35,38 +37,38 @@ class Trace:
 class TracedRound(Round):
     """A round whose worker is traced; `trace()` comes last. `requests` is how many there will be, as far as is known."""
 
-    def __init__(self, zygote: Zygote, timeout: float, requests: int) -> None:
+    def __init__(self, master: Preforked, timeout: float, requests: int) -> None:
         self._mark_at = max(1, requests // 3)  # growth counts from there, too
         self._warm: int | None = None
         self._maps = os.memfd_create("pytest-cowmem-maps")
         try:
-            super().__init__(zygote, timeout * SLOWER, self._maps)
+            super().__init__(master, timeout * SLOWER, self._maps)
         except BaseException:
             os.close(self._maps)
             raise
 
     def _become_ready(self) -> None:
         super()._become_ready()
-        self._private_at_ready = private_pages(self.worker.pid, self.twin)
-        self._ask_worker("begin")
+        self._private_at_ready = private_pages(self.pair.worker, self.pair.twin)
+        self.ask((messages.BEGIN,), answers.Begun)
 
     def served(self, requests: int) -> None:
         super().served(requests)
         if self._warm is None and self.requests >= self._mark_at:
             self._warm = self.requests
-            self._ask_worker("mark")
+            self.ask((messages.MARK,), answers.Marked)
 
     def trace(self) -> Trace:
         """Ask worker and twin for all they can tell, the worker blocked after its last request."""
         self.begin("telling where its pages went")
-        self._wait(self.worker.pid)
-        pages = private_pages(self.worker.pid, self.twin).since(self._private_at_ready)
-        (charged,) = self._ask_worker("charged")
-        regions = Regions(self.worker.pid)
-        (before,) = self.zygote.ask_twin("held")[1:]
-        grown, names, filled = self._ask_worker("held", before)
+        self._wait(self.pair.worker)
+        pages = private_pages(self.pair.worker, self.pair.twin).since(self._private_at_ready)
+        charged = self.ask((messages.CHARGED,), answers.Charged).account
+        regions = Regions(self.pair.worker)
+        before = self.master.ask_twin(messages.HELD, answers.Held).held
+        grown, names, filled = self.ask((messages.GROWN, before), answers.Grown)
         held = self._drawn()
-        types, modules = self.zygote.ask_twin("draw")[1:]
+        types, modules = self.master.ask_twin(messages.DRAW, answers.Drawn)
         addresses: set[int] = set()
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)
@@ -74,18 +76,14 @@ class TracedRound(Round):
             name: (*entries, new.get(name, 0), *filled.get(name, ("", 0)))
             for name, entries in grown.items()
         }
-        return Trace(self.requests, self._warm, charged, objects, containers, self.zygote.modules)
+        return Trace(
+            self.requests, self._warm, charged, objects, containers, self.master.facts.modules
+        )
 
     def end(self) -> int | None:
         if self.alive:
             os.close(self._maps)
         return super().end()
-
-    def _ask_worker(self, *message: Any) -> wire.Message:
-        self.send(message)
-        answer = self.receive()
-        assert isinstance(answer, tuple)
-        return answer[1:]
 
     def _drawn(self) -> "array[int]":
         """The map that has just been drawn; its file is empty for the next."""
@@ -98,9 +96,12 @@ class TracedRound(Round):
         return records
 
 
-def empty_cost(zygote: Zygote, timeout: float) -> int:
-    """Bytes that tracing itself makes private: those of a traced worker that is asked for nothing."""
-    if zygote.tracing_cost is None:
-        with TracedRound(zygote, timeout, 0) as current:
-            zygote.tracing_cost = current.private()
-    return zygote.tracing_cost
+_COSTS: "WeakKeyDictionary[Preforked, int]" = WeakKeyDictionary()
+
+
+def empty_cost(master: Preforked, timeout: float) -> int:
+    """Bytes that tracing itself makes private: of a traced worker that is asked for nothing."""
+    if master not in _COSTS:
+        with TracedRound(master, timeout, 0) as current:
+            _COSTS[master] = current.private()
+    return _COSTS[master]

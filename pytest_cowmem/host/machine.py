@@ -6,9 +6,9 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.facts import Facts
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
@@ -46,12 +46,12 @@ def libc() -> str:
         return "musl"
 
 
-def describe(facts: Mapping[str, Any]) -> Environment:
+def describe(facts: Facts) -> Environment:
     """What is recorded beside a profile, to be shown when it differs and not matched; `facts` are the zygote's."""
     return {
-        "aslr": "off" if facts["fixed_addresses"] else "on",
+        "aslr": "off" if facts.fixed_addresses else "on",
         "cpu": cpu_model(),
-        "gc_speed": facts["gc_speed"],
+        "gc_speed": facts.gc_speed,
         "kernel": platform.release(),
         "libc": libc(),
         "python": platform.python_version(),

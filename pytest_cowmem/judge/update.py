@@ -1,95 +1,75 @@
-"""What `--cowmem-update` writes: a new baseline from the old one and the measured tests. Runs in the pytest process; no I/O."""
+"""What `--cowmem-update` makes of the baseline. Runs in the pytest process; no I/O."""
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 
-from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
-from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.model.baseline import Baseline, Change, Entry, Profile
 from pytest_cowmem.model.metrics import WIDENING
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.verdict import Judgment, Verdict
 
-
-@dataclass(frozen=True)
-class Measured:
-    """What an update needs of one test; `verdicts` by metric."""
-
-    test: str
-    profile: str
-    environment: Mapping[str, str | int]
-    entry: Entry
-    verdicts: Mapping[str, Verdict]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One entry's change, to be printed: None for what was not, or is no longer, there."""
-
-    profile: str
-    test: str
-    old: Entry | None
-    new: Entry | None
+_DIFFERS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING})
 
 
 def update(
-    baseline: Baseline, mode: str, measured: Iterable[Measured], gone: Collection[tuple[str, str]]
+    baseline: Baseline, mode: str, records: Iterable[Record], gone: Collection[tuple[str, str]]
 ) -> tuple[Baseline, list[Change]]:
-    """The baseline after accepting `measured` in `mode` and dropping `gone`, (profile, test) pairs; and what changed.
+    """The baseline after accepting `records` and dropping `gone`, and the changes.
 
-    Modes: `changed` accepts what is new, gone, regressed or improved, and a changed test's source; `new` only what has no entry;
-    `tighten` only lowers values; `all` accepts everything. A noisy test is never accepted.
+    `gone` holds (profile, test). The modes: `changed` accepts what is new, gone, regressed or
+    improved, and a changed test's source. `new` accepts only what has no entry. `tighten` only
+    lowers values. `all` accepts everything. A noisy test is never accepted.
     """
     changes = []
-    for found in measured:
-        profile = baseline.profiles.get(found.profile, Profile())
-        old = profile.tests.get(found.test)
-        new = _accepted(mode, found, old)
+    for record in records:
+        profile = baseline.profiles.get(record.profile, Profile())
+        old = profile.tests.get(record.test)
+        new = _accepted(mode, record, old)
         if new is not None and new != old:
-            changes.append(Change(found.profile, found.test, old, new))
-            tests = {**profile.tests, found.test: new}
-            baseline = baseline.with_profile(found.profile, Profile(found.environment, tests))
+            changes.append(Change(record.profile, record.test, old, new))
+            tests = {**profile.tests, record.test: new}
+            baseline = baseline.with_profile(record.profile, Profile(record.environment, tests))
     for key, test in gone:
         profile = baseline.profiles[key]
         changes.append(Change(key, test, profile.tests[test], None))
-        baseline = baseline.with_profile(
-            key,
-            replace(
-                profile,
-                tests={name: entry for name, entry in profile.tests.items() if name != test},
-            ),
-        )
+        tests = {name: entry for name, entry in profile.tests.items() if name != test}
+        baseline = baseline.with_profile(key, replace(profile, tests=tests))
     return baseline, changes
 
 
-def _accepted(mode: str, found: Measured, old: Entry | None) -> Entry | None:
+def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
     """What to write for one test, None for nothing."""
-    verdicts = set(found.verdicts.values())
-    if Verdict.NOISY in verdicts:
+    verdicts = {judgment.metric: _against_baseline(judgment) for judgment in record.judgments}
+    if Verdict.NOISY in verdicts.values():
         return None
     if old is None:
-        return None if mode == "tighten" else found.entry
+        return None if mode == "tighten" else record.entry
     if mode == "all":
-        return found.entry
+        return record.entry
     if mode == "changed":
-        differs = verdicts & {Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING}
-        return found.entry if differs else replace(old, source=found.entry.source)
+        if _DIFFERS.isdisjoint(verdicts.values()):
+            return replace(old, source=record.entry.source)
+        return record.entry
     if mode == "new":
-        return (
-            replace(old, metrics={**found.entry.metrics, **old.metrics})
-            if Verdict.NEW in verdicts
-            else None
-        )
-    return _tightened(found, old)
+        if Verdict.NEW not in verdicts.values():
+            return None
+        return replace(old, metrics={**record.entry.metrics, **old.metrics})
+    improved = {name for name, verdict in verdicts.items() if verdict is Verdict.IMPROVED}
+    return _tightened(old, record.entry, improved) if improved else None
 
 
-def _tightened(found: Measured, old: Entry) -> Entry | None:
-    """The entry with what improved lowered, and with it what widens the tolerance in another layout; None where nothing improved."""
-    better = {name for name, verdict in found.verdicts.items() if verdict is Verdict.IMPROVED}
-    if not better:
-        return None
-    lowered = {
-        name: min(old.metrics[name], found.entry.metrics[name])
-        for name in better | (WIDENING & set(old.metrics) & set(found.entry.metrics))
-    }
-    layout = found.entry.layout if "private" in better else old.layout
+def _against_baseline(judgment: Judgment) -> Verdict:
+    """A judgment's verdict without the budget: what is over budget may have regressed as well."""
+    grown = judgment.difference or 0
+    over = judgment.verdict is Verdict.OVER
+    return Verdict.REGRESSED if over and grown > judgment.allowed else judgment.verdict
+
+
+def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
+    """The old entry with what improved lowered, and what widens another layout's tolerance."""
+    widening = WIDENING & set(old.metrics) & set(new.metrics)
+    lowered = {name: min(old.metrics[name], new.metrics[name]) for name in {*improved} | widening}
+    layout = new.layout if "private" in improved else old.layout
     return replace(old, metrics={**old.metrics, **lowered}, layout=layout)
 
 
@@ -100,11 +80,14 @@ def stale(
     whole_files: Collection[str],
     missing_files: Collection[str],
 ) -> list[tuple[str, str]]:
-    """(profile, test) of the entries whose test is gone: its file was collected whole, or is no longer there, and the test is not in it."""
+    """(profile, test) of the entries whose test is gone.
+
+    A test is gone when its file was collected whole, or is no longer there, and has no such test.
+    """
+    files = {*whole_files, *missing_files}
     return [
         (key, test)
-        for key in sorted(set(profiles) & set(baseline.profiles))
+        for key in sorted({*profiles} & {*baseline.profiles})
         for test in sorted(baseline.profiles[key].tests)
-        if test not in collected
-        and (test.partition("::")[0] in whole_files or test.partition("::")[0] in missing_files)
+        if test not in collected and test.partition("::")[0] in files
     ]

@@ -1,29 +1,40 @@
 """What one round measured, and the summary over rounds. Runs in the pytest process; no I/O."""
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_cowmem.model.metrics import METRICS
-
-_LEAST_REQUESTS = 20
-_LEAST_POINTS = 5
+from pytest_cowmem.model.observation import Observation
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One round: metric name -> bytes, nanoseconds or count (what could not be had is absent), late imports, requests made."""
+    """One round: values by metric, the modules imported late, and the requests made.
+
+    Values are bytes, nanoseconds or counts. A metric that could not be had is absent.
+    """
 
     values: Mapping[str, int]
     imports: tuple[str, ...]
     requests: int
 
+    @classmethod
+    def of(cls, seen: Observation) -> "Sample":
+        """All metrics of one round."""
+        amounts = {name: metric.read(seen) for name, metric in METRICS.items()}
+        values = {name: amount for name, amount in amounts.items() if amount is not None}
+        return cls(values, seen.imports, seen.requests)
+
 
 @dataclass(frozen=True)
 class Measurement:
-    """The summary over rounds. `spread` is the distance from the value within which three of four rounds lie; of times, half of them."""
+    """The summary over rounds.
+
+    `spread` is the distance from the value within which three of four rounds lie; for times, half
+    of them.
+    """
 
     values: Mapping[str, int]
     spread: Mapping[str, int]
@@ -33,44 +44,29 @@ class Measurement:
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Measurement":
-        """Median over rounds for bytes and counts, minimum for times; a metric some round lacks is left out.
+        """The median of bytes and counts, the minimum of times; what one round lacks is left out.
 
-        One round in four may be far off without counting as noise: the first after a checkout may compile what a request imports. Of times,
-        to which the machine's other work only adds, every other round may.
+        One round in four may be far off without counting as noise: the first after a checkout may
+        compile what a request imports. Of times, to which other work on the machine only adds,
+        every other round may.
         """
         values, spread = {}, {}
         for name, metric in METRICS.items():
-            found = [sample.values[name] for sample in samples if name in sample.values]
-            if len(found) == len(samples):
-                values[name] = min(found) if metric.least else statistics.median_low(found)
-                distances = sorted(abs(value - values[name]) for value in found)
-                spread[name] = distances[
-                    math.ceil(len(found) * (0.5 if metric.least else 0.75)) - 1
-                ]
+            amounts = [sample.values[name] for sample in samples if name in sample.values]
+            if len(amounts) == len(samples):
+                value = min(amounts) if metric.least else statistics.median_low(amounts)
+                distances = sorted(abs(amount - value) for amount in amounts)
+                share = 0.5 if metric.least else 0.75
+                values[name] = value
+                spread[name] = distances[math.ceil(len(amounts) * share) - 1]
         imports = sorted({name for sample in samples for name in sample.imports})
         return cls(values, spread, tuple(imports), samples[-1].requests, len(samples))
 
+    @property
+    def private(self) -> int:
+        """The metric `private`, which every measurement has, in bytes."""
+        return self.values["private"]
 
-def growth_per_request(points: Sequence[tuple[int, int]]) -> int | None:
-    """Bytes a request at steady state, from (requests, private bytes) points; the first third of the requests is warm-up.
-
-    The least of three slopes, over all of the rest and over each half of it; 0 where they disagree in sign. A leak rises all the way, while
-    a collection or a page touched late is a single step, and warming up slows down. None from too few requests to tell.
-    """
-    if not points or points[-1][0] < _LEAST_REQUESTS:
-        return None
-    steady = [point for point in points if point[0] * 3 >= points[-1][0]]
-    if len(steady) < _LEAST_POINTS:
-        return None
-    middle = len(steady) // 2
-    slopes = [_slope(part) for part in (steady, steady[: middle + 1], steady[middle:])]
-    least = min(slopes, key=abs)
-    return round(least) if all(slope * least > 0 for slope in slopes) else 0
-
-
-def _slope(points: Sequence[tuple[int, int]]) -> float:
-    """The median of all pairwise slopes (Theil-Sen)."""
-    return statistics.median(
-        (later[1] - earlier[1]) / (later[0] - earlier[0])
-        for earlier, later in itertools.combinations(points, 2)
-    )
+    def with_private(self, private: int) -> "Measurement":
+        """The same with another amount of private bytes, and no spread."""
+        return replace(self, values={**self.values, "private": private}, spread={})

@@ -1,37 +1,27 @@
 """The text of a failed gate. Runs in the pytest process; a function of one record."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
-from pytest_cowmem.judge.verdict import Judgment, Verdict
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.why import why, wrapped
 
-_SHOWN = ("private", "growth", "gc_pause", "gc_collections")
 _MOST_NAMES = 5
+_NOTHING_WRONG = frozenset({Verdict.OK, Verdict.IMPROVED})
+_HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
 def explain_failure(record: Record) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
-    wrong = [
-        judgment
-        for judgment in record.judgments
-        if judgment.verdict not in (Verdict.OK, Verdict.IMPROVED)
-    ]
-    lines = [sentence(judgment, record.measurement.imports) for judgment in wrong]
-    lines += [
-        f"the gate stayed green with {render(proof.planted, 'bytes')} planted ({proof.kind}), twice the {render(proof.allowed, 'bytes')} "
-        "it tolerates: please report this as a bug of pytest-cowmem"
-        for proof in record.proofs
-        if proof.failed
-    ]
-    lines = lines or [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
-    lines += [f"note: {note}" for note in record.notes]
-    lines = [wrapped(line) for line in lines]
-    lines += ["", table(record), ""]
+    sentences = [*_wrong(record), *_unproved(record)]
+    if not sentences:
+        sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
+    sentences += [f"note: {note}" for note in record.notes]
+    lines = [*map(wrapped, sentences), "", table(record), ""]
     if record.explanation is not None:
         lines += [why(record, record.explanation), ""]
     if record.verdict is Verdict.REGRESSED:
@@ -39,84 +29,91 @@ def explain_failure(record: Record) -> str:
     return "\n".join(lines)
 
 
+def _wrong(record: Record) -> Iterator[str]:
+    for judgment in record.judgments:
+        if judgment.verdict not in _NOTHING_WRONG:
+            yield sentence(judgment, record.measurement.imports)
+
+
+def _unproved(record: Record) -> Iterator[str]:
+    for proof in record.proofs:
+        if proof.failed:
+            yield (
+                f"the gate stayed green with {render(proof.planted, 'bytes')} planted "
+                f"({proof.kind}), twice the {render(proof.allowed, 'bytes')} it tolerates: "
+                "please report this as a bug of pytest-cowmem"
+            )
+
+
 def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
-    """What is wrong with one metric: excess, limit, measured, which `imports` were late, and for noise what usually causes it."""
-    unit = METRICS[judgment.metric].unit
+    """What is wrong with one metric; `imports` are the modules that were imported late."""
+    metric = METRICS[judgment.metric]
     if judgment.measured is None:
-        return f"{judgment.metric} could not be measured: {why_missing(judgment.metric)}"
-    measured = render(judgment.measured, unit)
+        return f"{metric.name} could not be measured: {metric.missing}"
+    measured = render(judgment.measured, metric.unit)
+    allowed = render(judgment.allowed, metric.unit)
     if judgment.verdict is Verdict.NEW:
-        return f"{judgment.metric} is new: {measured}, and the baseline has none"
+        return f"{metric.name} is new: {measured}, and the baseline has none"
     if judgment.verdict is Verdict.OVER:
         assert judgment.budget is not None
-        excess = render(judgment.measured - judgment.budget, unit)
-        named = (
-            f" ({', '.join(imports[:_MOST_NAMES])}{', ...' if len(imports) > _MOST_NAMES else ''})"
-            if judgment.metric == "imports"
-            else ""
-        )
-        return f"{judgment.metric} is over budget by {excess}: {measured} of {render(judgment.budget, unit)}{named}"
+        excess = render(judgment.measured - judgment.budget, metric.unit)
+        budget = render(judgment.budget, metric.unit)
+        names = _named(imports) if metric.name == "imports" else ""
+        return f"{metric.name} is over budget by {excess}: {measured} of {budget}{names}"
     if judgment.verdict is Verdict.NOISY:
-        share = "half" if METRICS[judgment.metric].least else "a quarter"
+        share = "half" if metric.least else "a quarter"
+        spread = render(judgment.spread, metric.unit)
         return (
-            f"{judgment.metric} is noisy: {share} of the rounds are {render(judgment.spread, unit)} or more from {measured}, "
-            f"and {render(judgment.allowed, unit)} is tolerated; "
-            "look for what differs between rounds: the time of day, randomness, threads, the network"
+            f"{metric.name} is noisy: {share} of the rounds are {spread} or more from {measured}, "
+            f"and {allowed} is tolerated; look for what differs between rounds: "
+            "the time of day, randomness, threads, the network"
         )
     assert judgment.difference is not None
     assert judgment.baseline is not None
+    difference = render(judgment.difference, metric.unit)
+    baseline = render(judgment.baseline, metric.unit)
     return (
-        f"{judgment.metric} has regressed by {render(judgment.difference, unit)}: {measured}, "
-        f"baseline {render(judgment.baseline, unit)}, {render(judgment.allowed, unit)} tolerated"
+        f"{metric.name} has regressed by {difference}: {measured}, baseline {baseline}, "
+        f"{allowed} tolerated"
     )
 
 
-def why_missing(metric: str) -> str:
-    """Why a metric can be absent from a measurement."""
-    if metric == "growth":
-        return "it takes at least 20 requests to tell growth from warming up; make more, for instance with cow_worker.burst()"
-    if metric.startswith("gc_"):
-        return (
-            "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
-        )
-    if metric in ("first", "cpu"):
-        return "the test made no request"
-    return "this machine does not give it"
+def _named(imports: Sequence[str]) -> str:
+    more = ", ..." if len(imports) > _MOST_NAMES else ""
+    return f" ({', '.join(imports[:_MOST_NAMES])}{more})"
 
 
 def advice(verdict: Verdict) -> str:
     """How to go on after a verdict on the whole test."""
     if verdict in (Verdict.NEW, Verdict.INCOMPATIBLE):
-        return ", which --cowmem-strict does not allow: record it with --cowmem-update, and commit the baseline"
+        return (
+            ", which --cowmem-strict does not allow: "
+            "record it with --cowmem-update, and commit the baseline"
+        )
     if verdict is Verdict.IMPROVED:
-        return ", and cowmem_ratchet wants that locked in: run with --cowmem-update, and commit the baseline"
+        return (
+            ", and cowmem_ratchet wants that locked in: "
+            "run with --cowmem-update, and commit the baseline"
+        )
     return ""
 
 
 def table(record: Record) -> str:
-    """The metrics that are gated, budgeted or wrong: measured, budget, baseline, difference, verdict."""
-    rows = []
-    for judgment in record.judgments:
-        if (
-            judgment.metric not in _SHOWN
-            and judgment.budget is None
-            and judgment.verdict is Verdict.OK
-        ):
-            continue
-        unit = METRICS[judgment.metric].unit
-        amounts = [
-            None if amount is None else render(amount, unit)
-            for amount in (judgment.measured, judgment.budget, judgment.baseline)
-        ]
-        difference = (
-            None if judgment.difference is None else render_change(judgment.difference, unit)
-        )
-        rows.append([judgment.metric, *amounts, difference, judgment.verdict.value])
-    headers = ["metric", "measured", "budget", "baseline", "difference", "verdict"]
-    return tabulate(
-        rows,
-        headers=headers,
-        missingval="-",
-        colalign=("left", "right", "right", "right", "right", "left"),
-        disable_numparse=True,
-    )
+    """The metrics that are budgeted, wrong, or always shown."""
+    rows = [_row(judgment) for judgment in record.judgments if _is_shown(judgment)]
+    sides = ("left", "right", "right", "right", "right", "left")
+    return tabulate(rows, headers=_HEADERS, missingval="-", colalign=sides, disable_numparse=True)
+
+
+def _is_shown(judgment: Judgment) -> bool:
+    headline = METRICS[judgment.metric].headline
+    return headline or judgment.budget is not None or judgment.verdict is not Verdict.OK
+
+
+def _row(judgment: Judgment) -> list[str | None]:
+    unit = METRICS[judgment.metric].unit
+    amounts = (judgment.measured, judgment.budget, judgment.baseline)
+    cells = [None if amount is None else render(amount, unit) for amount in amounts]
+    difference = judgment.difference
+    change = None if difference is None else render_change(difference, unit)
+    return [judgment.metric, *cells, change, judgment.verdict.value]

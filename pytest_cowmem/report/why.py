@@ -8,9 +8,9 @@ from tabulate import tabulate
 from pytest_cowmem.explain.explanation import Advice, Collections, Explanation, Line
 from pytest_cowmem.explain.imports import by_statement
 from pytest_cowmem.explain.overlay import Resident
-from pytest_cowmem.judge.verdict import Verdict
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.model.verdict import Verdict
 
 _WIDTH = 79
 _MOST_LINES = 5
@@ -127,7 +127,7 @@ def _row(it: Line | Collections) -> list[str]:
 
 def modules(record: Record, found: Explanation) -> Iterator[str]:
     """Which modules it was, or by how much they grew since the baseline; what lies on the copied pages."""
-    before = record.known.modules if record.known else {}
+    before = record.accepted.modules if record.accepted else {}
     changes = sorted(
         ((size - before.get(module, 0), module) for module, size in found.modules.items()),
         reverse=True,

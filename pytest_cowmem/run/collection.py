@@ -1,70 +1,80 @@
-"""What is decided before any test runs: markers that make sense, what was collected, what is left out. Runs in the pytest process."""
+"""What is decided before any test runs. Runs in the pytest process.
 
-import os
+Markers have to be valid, what was collected is kept, and what measures nothing can be left out.
+"""
+
+from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_cowmem.model.app import App, check_module_exists
+from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.run.session import Session, app_of, budget_of
+from pytest_cowmem.run.items import app_of, budget_of, is_measured
 
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
 
-def is_measured(item: pytest.Item) -> bool:
-    """Whether a test uses the worker."""
-    return "cow_worker" in getattr(item, "fixturenames", ())
+@dataclass
+class Collected:
+    """What was collected: each test file's measured tests, and the files collected whole.
+
+    `usage_error` is the first invalid marker, where an xdist worker has to carry it.
+    """
+
+    files: dict[str, list[str]] = field(default_factory=dict)
+    whole: list[str] = field(default_factory=list)
+    usage_error: str = ""
+
+    @property
+    def tests(self) -> set[str]:
+        """The measured tests of all files."""
+        return {test for tests in self.files.values() for test in tests}
 
 
-def check_markers(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """pytest.UsageError for the first marker that cannot be meant; in an xdist worker, which has no way to raise one, it is kept."""
+def check_markers(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """pytest.UsageError for the first invalid marker.
+
+    An xdist worker has no way to raise one: it keeps the text, and runs nothing.
+    """
     for item in items:
         try:
             budget_of(item)
-            app = app_of(item, _UNNAMED)
-            if is_measured(item) and app.target != _UNNAMED.target:
-                rootdir, path = state.settings.rootdir, state.settings.path
-                check_module_exists(
-                    app.target,
-                    [
-                        str(rootdir),
-                        *path,
-                        *(os.path.join(rootdir, folder) for folder in app.pythonpath),
-                    ],
-                )
+            app_of(item, _UNNAMED)
         except UsageError as error:
-            told = f"{item.nodeid}: {error}"
+            text = f"{item.nodeid}: {error}"
             if not hasattr(config, "workerinput"):
-                raise pytest.UsageError(told) from None
-            state.usage_error = told
+                raise pytest.UsageError(text) from None
+            collected.usage_error = text
             items.clear()
             return
 
 
-def note_file(state: Session, report: pytest.CollectReport) -> None:
+def note_file(collected: Collected, report: pytest.CollectReport) -> None:
     """Keep that a file was collected, tests or no tests."""
     if report.passed and report.nodeid.endswith(".py"):
-        state.collected.setdefault(report.nodeid, [])
+        collected.files.setdefault(report.nodeid, [])
 
 
-def note_collected(state: Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep which measured tests each file has, and which files were collected whole: an entry without a test in one of those is stale."""
+def note_collected(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep which measured tests each file has, and which files were collected whole.
+
+    A baseline entry without a test in one of those is stale.
+    """
     for item in items:
-        state.collected.setdefault(item.nodeid.partition("::")[0], []).extend(
-            [item.nodeid] if is_measured(item) else []
-        )
-    picked = {
-        (config.invocation_params.dir / argument.partition("::")[0]).resolve()
-        for argument in config.args
-        if "::" in argument
-    }
-    # --lf leaves out tests before they are collected, and with --pyargs an argument names a module
-    unknown = config.getoption("lf", False) or (picked and config.getoption("pyargs"))
-    state.whole = (
-        []
-        if unknown
-        else [file for file in state.collected if (config.rootpath / file).resolve() not in picked]
-    )
+        tests = collected.files.setdefault(item.nodeid.partition("::")[0], [])
+        if is_measured(item):
+            tests.append(item.nodeid)
+    folder = config.invocation_params.dir
+    named = [argument.partition("::")[0] for argument in config.args if "::" in argument]
+    picked = {(folder / path).resolve() for path in named}
+    # --lf leaves out tests before they are collected. With --pyargs an argument names a module.
+    if config.getoption("lf", False) or (picked and config.getoption("pyargs")):
+        collected.whole = []
+    else:
+        root = config.rootpath
+        collected.whole = [
+            file for file in collected.files if (root / file).resolve() not in picked
+        ]
 
 
 def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -76,7 +86,7 @@ def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def refuse_unmeasured_budget(item: pytest.Item) -> None:
-    """A budget nobody measures must not look kept."""
+    """A budget that nobody measures must not look kept."""
     if item.get_closest_marker("mem_budget") and not is_measured(item):
         pytest.fail(
             "mem_budget holds what a forked worker costs, and this test forks none: "

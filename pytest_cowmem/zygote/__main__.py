@@ -1,7 +1,8 @@
-"""The zygote's entry: `python -m pytest_cowmem.zygote STAGE`, exec'd by the plugin with its end of the control socket as standard input.
+"""The zygote's entry: `python -m pytest_cowmem.zygote STAGE`. Runs in the zygote.
 
-It preloads the app and forks on request. Nothing that differs from run to run, such as a descriptor's or a process's number, is on the
-command line: Python keeps those strings on the heap, and one digit more moves what comes after.
+Its standard input is its end of the control socket. The command line never differs from run to run,
+in a descriptor's number for instance. Python keeps it on the heap, and one digit more moves what
+comes after.
 """
 
 import os

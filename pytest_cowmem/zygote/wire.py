@@ -1,16 +1,16 @@
-"""Messages over a stream socket: a 4-byte header (length, top bit set for raw bytes), then the payload.
+"""Frames over a stream socket: a 4-byte header, then the payload. Used by both ends.
 
-Used by both ends: the pytest process and the zygote with its forks run the same interpreter, so `marshal`, which is built in and imports
-nothing, reads what it wrote. Raw frames carry body bytes without copying them, since a copy would count as the worker's memory.
+The header is the payload's length; its top bit marks raw bytes. The pytest process and the zygote
+side run the same interpreter, so `marshal` reads what it wrote; it is built in and imports nothing.
+Raw frames carry body bytes without a copy, which would count as the worker's memory.
 """
 
 import marshal
+import os
 import socket
 from typing import Any
 
 Message = tuple[Any, ...]
-
-MEASURED, TRACED = b"m", b"t"  # the kinds of round a zygote is asked for, in a byte each
 
 _RAW = 1 << 31
 _HEADER_BYTES = 4
@@ -34,7 +34,10 @@ def send_bytes(sock: socket.socket, payload: "bytes | memoryview") -> None:
 
 
 def receive(sock: socket.socket) -> "Message | bytes":
-    """The next frame: a message's tuple, or the bytes of a raw frame. EOFError when the other end is gone."""
+    """The next frame: a message's tuple, or the bytes of a raw frame.
+
+    EOFError when the other end is gone.
+    """
     length = int.from_bytes(_read_exactly(sock, _HEADER_BYTES), "big")
     if length & _RAW:
         return _read_exactly(sock, length ^ _RAW)
@@ -50,9 +53,9 @@ def receive_message(sock: socket.socket) -> Message:
 
 
 def receive_into(sock: socket.socket, buffer: memoryview) -> int:
-    """Read one raw frame straight into `buffer`; its length in bytes, 0 for the end of a body.
+    """Read one raw frame straight into `buffer`; its length in bytes, 0 at the end of a body.
 
-    ConnectionResetError for a message in its place: there will be no more of the body.
+    ConnectionResetError for a message in its place, since no more of the body will come.
     """
     length = int.from_bytes(_read_exactly(sock, _HEADER_BYTES), "big")
     if not length & _RAW:
@@ -66,6 +69,17 @@ def receive_into(sock: socket.socket, buffer: memoryview) -> int:
             raise EOFError
         done += got
     return length
+
+
+def receive_fds(sock: socket.socket, count: int) -> "list[int]":
+    """Descriptors from the other end, which programs that the app executes do not inherit.
+
+    socket.recv_fds ignores MSG_CMSG_CLOEXEC.
+    """
+    fds = socket.recv_fds(sock, 1, count)[1]
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    return fds
 
 
 def _read_exactly(sock: socket.socket, count: int) -> bytes:

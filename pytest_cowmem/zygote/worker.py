@@ -1,14 +1,16 @@
-"""One round's life: be forked, get ready, serve requests until the socket closes. Runs in the worker."""
+"""One round's life: get ready, then serve requests until the socket closes. Runs in the worker."""
 
 import gc
 import pickle
 import socket
 import sys
-import traceback
+from collections.abc import Callable
 from typing import Any
 
-from pytest_cowmem.zygote import pauses, wire
-from pytest_cowmem.zygote.serve import load, wsgi
+from pytest_cowmem.zygote import messages, pauses, wire
+from pytest_cowmem.zygote.serve.call import serve_call
+from pytest_cowmem.zygote.serve.interfaces import Interface
+from pytest_cowmem.zygote.serve.load import load
 
 _MOST_BYTES_OF_AN_ANSWER = 4096
 ENVIRON = {
@@ -31,95 +33,109 @@ ENVIRON = {
 }
 
 
-def quiet_app(environ: load.Environ, start_response: Any) -> list[bytes]:
-    """An app that does nothing: what the harness itself touches is touched before the worker is ready."""
-    environ["wsgi.input"].read()
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"ready"]
+class Preloaded:
+    """What a zygote has for every worker.
+
+    `target` and `path` are the app's name and the folders of its code. `after_fork` names a
+    function for each worker to call, or is None. `collects` says whether workers collect. `table`
+    is where collections are counted.
+    """
+
+    def __init__(self, app: Any, interface: Interface, config: "dict[str, Any]") -> None:
+        self.app = app
+        self.interface = interface
+        self.target: str = config["target"]
+        self.path: list[str] = config["path"]
+        self.after_fork: str | None = config["after_fork"]
+        self.collects = True
+        self.table: "memoryview[int]" = memoryview(b"")
 
 
-def work(
-    sock: socket.socket, app: Any, after_fork: "str | None", collect: bool, table: "memoryview[int]"
-) -> None:
-    """Serve this worker's round. The first exchange is the harness's own, and over when the worker is ready."""
-    rehearse(1)
-    if collect:
+def work(sock: socket.socket, preloaded: Preloaded) -> None:
+    """Serve this worker's round.
+
+    The first exchange is the harness's own. The worker is ready when it is over.
+    """
+    interface = preloaded.interface
+    rehearse(interface, 1)
+    if preloaded.collects:
         gc.enable()
-    if after_fork:
-        load.load(after_fork)()
-    pauses.arm(table)
-    wire.send(sock, ("forked",))
-    if handle(sock, quiet_app):
-        while handle(sock, app):
+    if preloaded.after_fork:
+        load(preloaded.after_fork)()
+    pauses.arm(preloaded.table)
+    wire.send(sock, (messages.ALIVE,))
+    app = preloaded.app
+    if handle(sock, interface, interface.quiet_app):
+        while handle(sock, interface, app):
             pass
 
 
-def rehearse(times: int) -> None:
-    """Serve itself a message of every kind, so that the harness's own pages are written before the worker is ready.
+def rehearse(interface: Interface, times: int) -> None:
+    """Serve itself a message of every kind, so that the harness's own pages are written.
 
-    In the zygote it lets CPython specialise the harness's code, which writes to it, once for all forks.
+    In the worker that is before it is ready. In the zygote it lets CPython specialise the harness's
+    code, which writes to it, once for all forks.
     """
     near, far = socket.socketpair()
     with near, far:
         for _ in range(times):
             for message, body in (
-                (("request", ENVIRON, False), ()),
-                (("request", ENVIRON, True), (b"body", b"")),
-                (("burst", ENVIRON, b"", 2, 60), ()),
-                (("call", "gc:isenabled", pickle.dumps(((), {}))), ()),
+                ((messages.REQUEST, ENVIRON, False), ()),
+                ((messages.REQUEST, ENVIRON, True), (b"body", b"")),
+                ((messages.BURST, ENVIRON, b"", 2, 60), ()),
+                ((messages.CALL, "gc:isenabled", pickle.dumps(((), {}))), ()),
             ):
                 wire.send(near, message)
                 for piece in body:
                     wire.send_bytes(near, piece)
-                handle(far, quiet_app)
+                handle(far, interface, interface.quiet_app)
                 near.recv(_MOST_BYTES_OF_AN_ANSWER)
 
 
-def handle(sock: socket.socket, app: Any) -> bool:
+def handle(sock: socket.socket, interface: Interface, app: Any) -> bool:
     """Serve one message; False when the pytest process has closed its end."""
     try:
-        message = wire.receive(sock)
+        kind, *fields = wire.receive_message(sock)
     except EOFError:
         return False
-    kind, *rest = message
-    if kind == "request":
-        wsgi.serve_request(sock, app, *rest)
-    elif kind == "burst":
-        wsgi.serve_burst(sock, app, *rest)
-    elif kind == "call":
-        serve_call(sock, *rest)
-    elif kind in ("begin", "mark", "charged", "held"):
-        from pytest_cowmem.zygote.trace import afternoon  # the twin of a traced round has loaded it
-
-        wire.send(sock, afternoon.answer_in_worker(kind, *rest))
-    elif kind == "plant":
-        from pytest_cowmem.zygote import plant  # only where the gate is being proved
-
-        wire.send(sock, ("planted", plant.plant(*rest)))
-    elif kind == "modules":
-        wire.send(sock, ("modules", list(sys.modules), pauses.armed()))
+    if kind == messages.REQUEST:
+        interface.serve_request(sock, app, *fields)
+    elif kind == messages.BURST:
+        interface.serve_burst(sock, app, *fields)
     else:
-        raise RuntimeError(
-            f"a worker was sent the unknown message {kind!r}: please report this as a bug of pytest-cowmem"
-        )
+        OTHERS[kind](sock, *fields)
     sys.stdout.flush()
     return True
 
 
-def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
-    """Call `module:function` with pickled (args, kwargs); answers with the pickled result, or with the traceback."""
-    try:
-        args, kwargs = pickle.loads(arguments)
-        returned = load.load(target)(*args, **kwargs)
-        try:
-            result = pickle.dumps(returned)
-        except Exception as error:
-            raise TypeError(
-                f"what it returned cannot be sent back ({error}): return what pickle can hold"
-            ) from None
-    except Exception as error:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        wire.send(sock, ("raised", f"{type(error).__name__}: {error}", text))
-    else:
-        wire.send(sock, ("returned",))
-        wire.send_bytes(sock, result)
+def _tell_modules(sock: socket.socket) -> None:
+    wire.send(sock, (messages.LOADED, list(sys.modules), pauses.armed()))
+
+
+def _plant(sock: socket.socket, kind: str, pages: int) -> None:
+    from pytest_cowmem.zygote import plant  # only where the gate is being proved
+
+    wire.send(sock, (messages.PLANTED, plant.plant(kind, pages)))
+
+
+def _traced(kind: str) -> "Callable[..., None]":
+    """A handler of a message that only the worker of a traced round gets."""
+
+    def answer(sock: socket.socket, *fields: Any) -> None:
+        from pytest_cowmem.zygote.trace import afternoon  # its twin has loaded it
+
+        wire.send(sock, afternoon.answer_in_worker(kind, *fields))
+
+    return answer
+
+
+# What does not go to the app's interface.
+OTHERS: "dict[str, Callable[..., None]]" = {
+    messages.CALL: serve_call,
+    messages.MODULES: _tell_modules,
+    messages.PLANT: _plant,
+    messages.BEGIN: _traced(messages.BEGIN),
+    messages.MARK: _traced(messages.MARK),
+    messages.CHARGED: _traced(messages.CHARGED),
+    messages.GROWN: _traced(messages.GROWN),
+}

@@ -100,7 +100,7 @@ def test_gc_policies_as_the_worker_finds_them(zygotes, talk, policy, on, thresho
         state = client.call("bare:gc_state")
     assert (state["on"], state["thresholds"]) == (on, thresholds)
     assert (state["frozen"] > 20_000) == (policy == "freeze")
-    assert (zygote.facts["gc_enabled"], zygote.facts["gc_thresholds"]) == (on, thresholds)
+    assert (zygote.facts.gc_enabled, zygote.facts.gc_thresholds) == (on, thresholds)
 
 
 def test_an_apps_own_gc_setting_is_kept(zygotes, talk, tmp_path):
@@ -117,10 +117,8 @@ def test_threads_of_the_zygote_are_named(zygotes, tmp_path):
         "import threading\nfrom bare import quiet as app\n"
         "threading.Thread(target=threading.Event().wait, name='sweeper', daemon=True).start()\n"
     )
-    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts["threads"] == [
-        "sweeper"
-    ]
-    assert zygotes.get(App("bare:quiet")).facts["threads"] == []
+    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts.threads == ["sweeper"]
+    assert zygotes.get(App("bare:quiet")).facts.threads == []
 
 
 def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure, tmp_path):

@@ -6,7 +6,8 @@ import signal
 import psutil
 import pytest
 
-from pytest_cowmem.host.handle import Zygote, ended
+from pytest_cowmem.host.waiting import ended
+from pytest_cowmem.host.zygotes import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import AppFailed, WorkerDied, ZygoteDied
 
@@ -60,7 +61,7 @@ def test_words_given_to_exit_are_shown(mortal, talk, capsys):
 def test_a_worker_that_ends_between_requests(mortal, talk):
     with talk(mortal) as client:
         client.get("/fine")
-        os.kill(client.current_round().worker.pid, signal.SIGTERM)
+        os.kill(client.current_round().pair.worker, signal.SIGTERM)
         with pytest.raises(WorkerDied, match="was killed by SIGTERM"):
             client.current_round().finish()
 
@@ -68,7 +69,7 @@ def test_a_worker_that_ends_between_requests(mortal, talk):
 @pytest.mark.parametrize("path", ["/hang", "/spin"])
 def test_a_worker_that_hangs_is_killed(mortal, talk, path):
     with talk(mortal, timeout=1) as client:
-        pid = client.current_round().worker.pid
+        pid = client.current_round().pair.worker
         with pytest.raises(
             WorkerDied,
             match=rf"had not answered after 1 s while serving GET {path}, and was killed: .*cowmem_timeout",

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from folders import APPS
 
-from pytest_cowmem.host.handle import Zygotes
+from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CannotMeasure, CowmemError
 

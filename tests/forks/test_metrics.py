@@ -3,7 +3,8 @@
 import pytest
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.host.client import CowWorker, make_environ
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.environ import make_environ
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.zygote.worker import ENVIRON

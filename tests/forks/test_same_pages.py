@@ -8,7 +8,7 @@ import pytest
 from folders import APPS
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.host.handle import Zygotes
+from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.zygote import process
 
@@ -34,13 +34,13 @@ def test_addresses_are_fixed_in_the_zygote_alone(zygotes):
     before = process.addresses_are_fixed()
     with process.fixed_addresses():
         allowed = process.addresses_are_fixed()
-    assert zygotes.get(App("bare:quiet")).facts["fixed_addresses"] == allowed
+    assert zygotes.get(App("bare:quiet")).facts.fixed_addresses == allowed
     assert process.addresses_are_fixed() == before
 
 
 def test_cold_starts_agree_to_the_page(measure):
     found = [cold(measure, App("flask_shop:app")) for _ in range(COLD_STARTS)]
-    if not all(facts["fixed_addresses"] for _, facts in found):
+    if not all(facts.fixed_addresses for _, facts in found):
         pytest.skip("address randomisation cannot be turned off here")
     assert len({private for private, _ in found}) == 1, [
         private // procfs.PAGE for private, _ in found
@@ -81,7 +81,7 @@ def test_a_start_that_compiles_agrees_with_one_that_does_not(measure, tmp_path):
     )
     found = [cold(measure, App("shop_in_data:app"), tmp_path) for _ in range(3)]
     assert list((tmp_path / "__pycache__").glob("flask_shop.*.pyc"))
-    if not all(facts["fixed_addresses"] for _, facts in found):
+    if not all(facts.fixed_addresses for _, facts in found):
         pytest.skip("address randomisation cannot be turned off here")
     assert len({private for private, _ in found}) == 1, [
         private // procfs.PAGE for private, _ in found

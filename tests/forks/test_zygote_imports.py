@@ -21,8 +21,8 @@ def strangers(modules):
 
 def test_the_zygote_imports_the_standard_library_only(zygotes):
     zygote = zygotes.get(App("flask_shop:app"))
-    assert strangers(zygote.facts["harness"]) == set()
-    assert "pytest_cowmem.zygote.master" in zygote.facts["harness"]
+    assert strangers(zygote.facts.harness) == set()
+    assert "pytest_cowmem.zygote.master" in zygote.facts.harness
 
 
 def test_the_zygote_never_imports_the_hosts_side(zygotes, talk):
@@ -31,7 +31,7 @@ def test_the_zygote_never_imports_the_hosts_side(zygotes, talk):
         client.get("/")
         assert client.call("bare:add", 1) == 1
         assert strangers(client.call("bare:modules")) == {"bare"}
-    assert strangers(zygotes.get(App("flask_shop:app")).facts["modules"]) >= {"flask", "werkzeug"}
+    assert strangers(zygotes.get(App("flask_shop:app")).facts.modules) >= {"flask", "werkzeug"}
 
 
 def test_the_imports_it_can_do_without_are_not_there(zygotes):
@@ -47,4 +47,4 @@ def test_the_imports_it_can_do_without_are_not_there(zygotes):
         "email",
         "ssl",
     }
-    assert heavy & set(zygotes.get(App("bare:quiet")).facts["harness"]) == set()
+    assert heavy & set(zygotes.get(App("bare:quiet")).facts.harness) == set()

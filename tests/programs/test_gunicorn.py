@@ -10,7 +10,7 @@ import pytest
 from folders import APPS
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.host.handle import wait_until_blocked
+from pytest_cowmem.host.waiting import wait_until_blocked
 from pytest_cowmem.model.app import App
 
 START_SECONDS = 30

@@ -9,7 +9,7 @@ HEAVY = (
     "httpx2",
     "psutil",
     "tabulate",
-    "pytest_cowmem.run.session",
+    "pytest_cowmem.run",
     "pytest_cowmem.measure",
     "pytest_cowmem.judge",
     "pytest_cowmem.zygote",

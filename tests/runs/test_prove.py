@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from pytest_cowmem.judge.verdict import Judgment, Verdict
 from pytest_cowmem.model.app import App
+from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.run.prove import KINDS, prove
 
 TEST = "def test_quiet(cow_worker):\n    assert cow_worker.get('/').status_code == 200\n"

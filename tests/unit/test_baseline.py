@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cowmem.judge.baseline import Baseline, Entry, Profile, dumps, load, loads, write
+from pytest_cowmem.model.baseline import Baseline, Entry, Profile, dumps, loads
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.run.baseline_file import load, write
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 amounts = st.integers(-(2**63), 2**63)

@@ -2,8 +2,10 @@
 
 import re
 import sys
+from dataclasses import replace
 
 import pytest
+from records import FACTS
 
 from pytest_cowmem.host import machine
 
@@ -44,9 +46,9 @@ def test_what_moves_nothing_is_not_matched(name):
 
 
 def test_what_is_recorded_beside_it():
-    found = machine.describe({"fixed_addresses": True, "gc_speed": 7})
+    found = machine.describe(replace(FACTS, gc_speed=7))
     assert (found["aslr"], found["gc_speed"]) == ("off", 7)
-    assert machine.describe({"fixed_addresses": False, "gc_speed": 7})["aslr"] == "on"
+    assert machine.describe(replace(FACTS, fixed_addresses=False))["aslr"] == "on"
     assert all(found.values())
 
 

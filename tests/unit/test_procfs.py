@@ -11,7 +11,7 @@ import time
 import pytest
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.host.handle import wait_until_blocked
+from pytest_cowmem.host.waiting import wait_until_blocked
 
 PAGE = procfs.PAGE
 PRESENT, SWAPPED, FILE, EXCLUSIVE = 1 << 63, 1 << 62, 1 << 61, 1 << 56

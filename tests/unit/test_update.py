@@ -3,24 +3,29 @@
 from dataclasses import replace
 
 import pytest
+from records import record
 
-from pytest_cowmem.judge.baseline import Baseline, Entry, Profile
-from pytest_cowmem.judge.update import Measured, stale, update
-from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.judge.update import stale, update
+from pytest_cowmem.model.baseline import Baseline, Entry, Profile
+from pytest_cowmem.model.verdict import Judgment, Verdict
 
 
 def entry(private, growth=0):
     return Entry({"private": private, "growth": growth}, {}, 3, "source", "default", "layout")
 
 
-def found(test, private, verdict, growth=0, profile="here"):
-    return Measured(
-        test,
-        profile,
-        {"kernel": "new"},
-        entry(private, growth),
-        {"private": verdict, "growth": Verdict.OK},
+def measured(test, new, verdicts):
+    """The record of a test that would be written as `new`."""
+    judgments = tuple(
+        Judgment(metric, new.metrics.get(metric), 0, None, None, 0, verdict)
+        for metric, verdict in verdicts.items()
     )
+    environment = {"kernel": "new"}
+    return record(test, profile="here", environment=environment, entry=new, judgments=judgments)
+
+
+def found(test, private, verdict, growth=0):
+    return measured(test, entry(private, growth), {"private": verdict, "growth": Verdict.OK})
 
 
 OTHER = Profile({"kernel": "other"}, {"t::a": entry(7)})
@@ -66,10 +71,8 @@ def test_tighten_lowers_what_would_widen_the_tolerance_too():
 
     old = Baseline({"here": Profile({}, {"t::a": wide(100, 90, "then")})})
     run = [
-        Measured(
+        measured(
             "t::a",
-            "here",
-            {},
             wide(5, 3, "now"),
             {"private": Verdict.IMPROVED, "gc_pause": Verdict.OK},
         )
@@ -82,9 +85,7 @@ def test_tighten_lowers_what_would_widen_the_tolerance_too():
 )
 def test_a_metric_without_a_baseline_is_written_where_new_ones_are(mode, private):
     old = Baseline({"here": Profile({}, {"t::a": replace(entry(100), metrics={"private": 100})})})
-    run = [
-        Measured("t::a", "here", {}, entry(101, 7), {"private": Verdict.OK, "growth": Verdict.NEW})
-    ]
+    run = [measured("t::a", entry(101, 7), {"private": Verdict.OK, "growth": Verdict.NEW})]
     written = update(old, mode, run, [])[0].profiles["here"].tests["t::a"].metrics
     assert written == ({"private": 100} if mode == "tighten" else {"private": private, "growth": 7})
 
@@ -95,11 +96,8 @@ def test_changed_takes_note_of_a_changed_test_and_of_a_metric_that_is_gone():
     assert update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"] == replace(
         entry(100, 5), source="edited"
     )
-    gone = replace(
-        run[0],
-        entry=replace(entry(101), metrics={"private": 101}),
-        verdicts={"growth": Verdict.MISSING},
-    )
+    less = replace(entry(101), metrics={"private": 101})
+    gone = measured("t::a", less, {"growth": Verdict.MISSING})
     assert update(OLD, "changed", [gone], [])[0].profiles["here"].tests["t::a"].metrics == {
         "private": 101
     }
@@ -130,7 +128,9 @@ def test_stale_entries_are_dropped_and_changes_told_old_to_new():
 
 
 def test_a_new_profile_is_added_with_its_environment():
-    new, _ = update(OLD, "changed", [found("t::a", 1, Verdict.OK, profile="elsewhere")], [])
+    new, _ = update(
+        OLD, "changed", [replace(found("t::a", 1, Verdict.OK), profile="elsewhere")], []
+    )
     assert new.profiles["elsewhere"] == Profile({"kernel": "new"}, {"t::a": entry(1)})
 
 
@@ -141,3 +141,11 @@ def test_stale_needs_the_whole_file_or_its_absence():
         ("here", "a.py::y"),
         ("here", "c.py::x"),
     ]
+
+
+@pytest.mark.parametrize(("grown", "private"), [(11, 111), (10, 100)])
+def test_what_is_over_budget_is_accepted_where_it_has_regressed_as_well(grown, private):
+    over = Judgment("private", 100 + grown, 0, 50, 100, 10, Verdict.OVER)
+    run = [replace(measured("t::a", entry(100 + grown, 5), {}), judgments=(over,))]
+    written = update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"]
+    assert written.metrics["private"] == private

@@ -9,10 +9,10 @@ from pytest_cowmem.explain.explanation import Advice, Container, Explanation, Li
 from pytest_cowmem.explain.imports import LateImport, by_statement, late_imports
 from pytest_cowmem.explain.overlay import Overlay, Resident
 from pytest_cowmem.host.procfs import PAGE
-from pytest_cowmem.judge.baseline import Entry
-from pytest_cowmem.judge.verdict import Verdict
+from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report import why
 
 MIB = 2**20

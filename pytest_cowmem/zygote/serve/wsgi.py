@@ -5,13 +5,38 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from pytest_cowmem.zygote import wire
-from pytest_cowmem.zygote.serve.load import Environ, WSGIApp
+from pytest_cowmem.zygote import messages, wire
 
-_ERROR_BODY = b"<html><head><title>Internal Server Error</title></head><body><h1>Internal Server Error</h1></body></html>"
+Environ = dict[str, Any]
+WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
+
+_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE; inspect itself is a large import
+_ERROR_BODY = (
+    b"<html><head><title>Internal Server Error</title></head>"
+    b"<body><h1>Internal Server Error</h1></body></html>"
+)
+
+
+def refusal(app: Any) -> str:
+    """Why an object is no WSGI app, as the end of a sentence; "" where it may be one."""
+    if not callable(app):
+        name = type(app).__name__
+        return f"a {name}, which cannot be called: name a WSGI application or a factory call"
+    for function in (app, type(app).__call__):
+        code = getattr(function, "__code__", None)
+        if code is not None and code.co_flags & _CO_COROUTINE:
+            return "an ASGI application: only WSGI applications can be measured so far"
+    return ""
+
+
+def quiet_app(environ: Environ, start_response: Any) -> list[bytes]:
+    """An app that does nothing: it touches what the harness itself touches."""
+    environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ready"]
 
 
 class RequestBody(io.RawIOBase):
@@ -25,7 +50,7 @@ class RequestBody(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer)
-        wire.send(self._sock, ("read", len(view)))
+        wire.send(self._sock, (messages.READ, len(view)))
         return wire.receive_into(self._sock, view)
 
 
@@ -77,7 +102,7 @@ class Response:
                 (name + value).encode("latin-1")
             wire.send(
                 self._sock,
-                ("start", str(status), [(str(name), str(value)) for name, value in headers]),
+                (messages.HEAD, str(status), [(str(name), str(value)) for name, value in headers]),
             )
         self.begun = True
 
@@ -107,7 +132,10 @@ def call_app(app: WSGIApp, environ: Environ, response: Response) -> None:
 
 
 def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
-    """Run the app; an exception becomes a 500 with its traceback on stderr. False if it came after the response had begun."""
+    """Run the app; an exception becomes a 500 with its traceback on stderr.
+
+    False where it came after the response had begun.
+    """
     try:
         call_app(app, environ, response)
     except Exception as error:
@@ -124,7 +152,7 @@ def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
 
 
 def complete(environ: Environ, body: Any) -> Environ:
-    """Add to `environ`, which the client made from the request, what only the server's process can give."""
+    """Add what only the server's process can give to the client's `environ`."""
     environ["wsgi.version"] = (1, 0)
     environ["wsgi.input"] = body
     environ["wsgi.errors"] = sys.stderr
@@ -135,22 +163,26 @@ def complete(environ: Environ, body: Any) -> Environ:
     return environ
 
 
-def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, streamed_body: bool) -> None:
-    """Serve one request: the body is pulled as the app reads it, the response sent as it comes."""
-    body = io.BufferedReader(RequestBody(sock)) if streamed_body else io.BytesIO()
+def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body: bool) -> None:
+    """Serve one request.
+
+    The body is pulled as the app reads it, and the response sent as it comes.
+    """
+    body = io.BufferedReader(RequestBody(sock)) if has_body else io.BytesIO()
     response = Response(sock, environ["REQUEST_METHOD"] != "HEAD")
     if answer(app, complete(environ, body), response):
-        wire.send(sock, ("done", 1))
+        wire.send(sock, (messages.DONE, 1))
     else:
-        wire.send(sock, ("aborted",))
+        wire.send(sock, (messages.ABORTED,))
 
 
 def serve_burst(
     sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float
 ) -> None:
-    """Serve one request `times` times; the last response is sent, the others must have the same status.
+    """Serve one request `times` times, and send the last response.
 
-    Where the requests take longer than `seconds`, the pytest process is told in between that they go on.
+    The others must have the same status. Where they take longer than `seconds`, the pytest process
+    is told in between that they go on.
     """
     clock = time.monotonic
     tell_at = clock() + seconds
@@ -163,14 +195,14 @@ def serve_burst(
         environ["wsgi.input"] = io.BytesIO(body)
         response = Response(sock, environ["REQUEST_METHOD"] != "HEAD") if last else unsent.again()
         if not answer(app, environ, response):
-            wire.send(sock, ("aborted",))
+            wire.send(sock, (messages.ABORTED,))
             return
         if status is None:
             status = response.status
         if response.status != status:
-            wire.send(sock, ("mixed", status, response.status, served))
+            wire.send(sock, (messages.MIXED, status, response.status, served))
             return
         if clock() > tell_at:
-            wire.send(sock, ("going",))
+            wire.send(sock, (messages.GOING,))
             tell_at = clock() + seconds
-    wire.send(sock, ("done", times))
+    wire.send(sock, (messages.DONE, times))

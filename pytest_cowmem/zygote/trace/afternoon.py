@@ -47,7 +47,7 @@ def answer_in_worker(kind: str, *rest: Any) -> Message:
         lines.mark()
     elif kind == "charged":
         return (kind, lines.disarm())
-    elif kind == "held":
+    elif kind == "grown":
         return (kind, *containers.draw_grown(_fd, rest[0], lines.app_code(), lines.is_app))
     return (kind,)
 

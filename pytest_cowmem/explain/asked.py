@@ -1,0 +1,95 @@
+"""One test's explanation: asked for by the test itself, or by the run. Runs in the pytest process.
+
+`cow_worker.explain()` returns in the middle of a test's body, and only a traced round can answer
+it. So a measured round in which it is called ends there, by an exception, and the body runs again
+in a traced round. Running the body a second time inside the first would need no exception, but
+would enter the test's `with` blocks twice: locks, ports and patches are not made for that.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pytest_cowmem.explain.advice import Case, advise
+from pytest_cowmem.explain.explanation import make
+from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.host.preforked import Preforked
+from pytest_cowmem.host.round import Round
+from pytest_cowmem.model.errors import CannotMeasure
+from pytest_cowmem.model.explanation import Explanation
+from pytest_cowmem.model.measurement import Sample
+
+Running = Callable[[Any], AbstractContextManager[Any]]
+
+
+class TraceFirst(BaseException):
+    """Ends a round that asked for an explanation; no `except Exception` of a test may stop it."""
+
+
+class Explainer:
+    """Explains one test; `explanation` is None until a traced round has told it."""
+
+    def __init__(self, master: Preforked, timeout: float, rootdir: Path) -> None:
+        self.explanation: Explanation | None = None
+        self._master = master
+        self._timeout = timeout
+        self._rootdir = rootdir
+        self._measured: Sample | None = None
+
+    def asked(self, current: Round) -> Explanation:
+        """What a test's body gets that asks for an explanation.
+
+        It is known already, or this traced round tells it, or this measured round ends.
+        """
+        if self.explanation is None:
+            if not isinstance(current, TracedRound):
+                self._measured = current.finish()
+                raise TraceFirst
+            self._trace(current)
+        assert self.explanation is not None
+        return self.explanation
+
+    def answer(self, body: Callable[[], object], running: Running) -> None:
+        """Run a body that has asked, until its explanation is known.
+
+        Repeat the measured round before tracing: the first may have compiled late imports.
+        `running` opens a round and has the test's client talk to it.
+        """
+        with suppress(TraceFirst), running(Round(self._master, self._timeout)):
+            body()
+        with running(self._traced_round()):
+            body()
+        if self.explanation is None:
+            raise CannotMeasure(
+                "the test asks for an explanation in one round and not in the next: "
+                "let it do the same each time"
+            )
+
+    def explain(
+        self, body: Callable[[], object], measured: Sample, running: Running
+    ) -> Explanation:
+        """The explanation of a body that measured so much; it is traced where it did not ask."""
+        if self.explanation is None:
+            self._measured = measured
+            with running(self._traced_round()) as current:
+                body()
+                self._trace(current)
+        assert self.explanation is not None
+        return self.explanation
+
+    def _traced_round(self) -> TracedRound:
+        assert self._measured is not None
+        empty_cost(self._master, self._timeout)  # it takes a round of its own, and is then known
+        return TracedRound(self._master, self._timeout, self._measured.requests)
+
+    def _trace(self, current: TracedRound) -> None:
+        assert self._measured is not None
+        trace, values = current.trace(), self._measured.values
+        cost = empty_cost(self._master, self._timeout)
+        explanation = make(trace, values, cost, self._rootdir)
+        warm = trace.warm is not None and trace.warm < trace.requests
+        collects = trace.charged["collects"]
+        case = Case(explanation, values, trace.requests, self._master.facts, collects, warm)
+        self.explanation = replace(explanation, advice=advise(case))

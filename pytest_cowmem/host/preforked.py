@@ -1,0 +1,64 @@
+"""What a round needs of a master, whichever it is. Runs in the pytest process.
+
+A new kind of master is a new module whose class has what `Preforked` names.
+"""
+
+import os
+import signal
+import socket
+from dataclasses import dataclass
+from typing import Protocol
+
+from pytest_cowmem.host.answers import Expected
+from pytest_cowmem.model.app import App
+from pytest_cowmem.model.facts import Facts
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A worker and its twin: their process numbers, and our end of the talk with the worker."""
+
+    worker: int
+    twin: int
+    socket: socket.socket
+
+    def kill(self) -> None:
+        """End the worker and all that it started."""
+        self.socket.close()
+        for end in (os.killpg, os.kill):
+            try:
+                end(self.worker, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+class Preforked(Protocol):
+    """A running master with an app preloaded, which forks a pair for each round.
+
+    `pid` is its process number. `size` is its resident bytes. `table` is where the worker's
+    collections are counted. `gc_scale` turns this machine's GC times into the reference machine's.
+    """
+
+    app: App
+    facts: Facts
+    size: int
+    table: "memoryview[int]"
+    gc_scale: float
+
+    @property
+    def pid(self) -> int: ...
+
+    def fork(self, maps: int | None = None) -> Pair:
+        """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
+
+        With `maps`, a file's descriptor, the worker keeps account of its page faults.
+        """
+
+    def ask_twin(self, kind: str, expected: type[Expected]) -> Expected:
+        """What the twin of a traced worker answers. CannotMeasure where it raised."""
+
+    def reap(self) -> int | None:
+        """The exit code of the worker, which has ended or is about to; its twin ends with it."""
+
+    def show_output(self) -> None:
+        """Pass what the processes printed on to the running test."""

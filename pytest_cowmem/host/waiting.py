@@ -1,0 +1,48 @@
+"""Wait for processes, and say how they ended. Runs in the pytest process."""
+
+import signal
+import time
+
+from pytest_cowmem.host import procfs
+from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
+
+_REST_SECONDS = 10.0
+_DEATH_SECONDS = 5.0
+
+
+def wait_until_blocked(*pids: int) -> None:
+    """Wait until each process is blocked in a system call.
+
+    CannotMeasure when one keeps running. WorkerDied when one has ended.
+    """
+    give_up = time.monotonic() + _REST_SECONDS
+    for pid in pids:
+        while (state := procfs.state(pid)) != "S":
+            if state in "ZX":
+                raise WorkerDied(f"process {pid} ended while it was being measured")
+            if time.monotonic() > give_up:
+                raise CannotMeasure(
+                    f"process {pid} did not come to rest in {_REST_SECONDS:.0f} s: "
+                    "let the request end what it starts in the main thread"
+                )
+            time.sleep(0)
+
+
+def has_ended(pid: int) -> bool:
+    """Whether a process that is about to end has done so within some seconds."""
+    give_up = time.monotonic() + _DEATH_SECONDS
+    while procfs.state(pid) not in "ZX":
+        if time.monotonic() > give_up:
+            return False
+        time.sleep(0.001)
+    return True
+
+
+def ended(code: int | None) -> str:
+    """How a process ended, by its exit code: "was killed by SIGSEGV", "exited with code 3"."""
+    if code is None:
+        return "ended"
+    if code < 0:
+        names = {number.value: number.name for number in signal.Signals}
+        return f"was killed by {names.get(-code, f'signal {-code}')}"
+    return f"exited with code {code}"

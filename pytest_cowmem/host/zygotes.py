@@ -1,0 +1,228 @@
+"""The built-in master, the zygote, as the pytest process sees it. Runs in the pytest process."""
+
+import mmap
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from pytest_cowmem.host import answers
+from pytest_cowmem.host.output import Outputs
+from pytest_cowmem.host.preforked import Pair
+from pytest_cowmem.host.waiting import ended
+from pytest_cowmem.model.app import App, parse_target
+from pytest_cowmem.model.errors import AppFailed, CannotMeasure, ZygoteDied
+from pytest_cowmem.model.facts import Facts
+from pytest_cowmem.zygote import messages, pauses, process, wire
+
+# Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
+# 2.2 ms on an AMD EPYC, CPython 3.10 to 3.13.
+_REFERENCE_NS = 2_000_000
+# pytest's own variables, and the shell's notes to itself. They differ from run to run, and their
+# strings would lie on the zygote's heap.
+_NOT_INHERITED = (
+    "_",
+    "COLUMNS",
+    "LINES",
+    "OLDPWD",
+    "SHLVL",
+    "PYTEST_CURRENT_TEST",
+    "PYTEST_VERSION",
+    "PYTEST_XDIST_TESTRUNUID",
+    "PYTEST_XDIST_WORKER",
+    "PYTEST_XDIST_WORKER_COUNT",
+)
+
+
+class Zygote:
+    """A running zygote with its app preloaded: host/preforked.py says what its attributes are."""
+
+    def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
+        """Start it and wait for the app.
+
+        AppFailed when the app raises or takes over `timeout` seconds. ZygoteDied when it ends.
+        """
+        self.app = app
+        self._outputs = Outputs()
+        fd = os.memfd_create("pytest-cowmem")
+        os.ftruncate(fd, pauses.TABLE_BYTES)
+        self._shared = mmap.mmap(fd, pauses.TABLE_BYTES)
+        self.table = memoryview(self._shared).cast("q")
+        self.table[0] = 0  # our own mapping of the page makes it a shared one
+        self._control, far = socket.socketpair()
+        self._control.settimeout(timeout)
+        with far:
+            self._process = self._execute(rootdir, far)
+        try:
+            self.facts = self._start([str(rootdir), *path, *app.pythonpath], fd)
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            os.close(fd)
+        self.size: int = psutil.Process(self.pid).memory_info().rss
+        self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
+
+    def _execute(self, rootdir: Path, far: socket.socket) -> "subprocess.Popen[bytes]":
+        environ = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        with process.fixed_addresses():
+            return subprocess.Popen(
+                [sys.executable, "-m", "pytest_cowmem.zygote", "start"],
+                env=environ | {"PYTHONHASHSEED": "0"} | dict(self.app.env),
+                cwd=rootdir,
+                stdin=far.fileno(),
+                stdout=self._outputs.stdout.file,
+                stderr=self._outputs.stderr.file,
+                start_new_session=True,  # Ctrl-C is for pytest, which then ends its zygotes
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def _start(self, path: list[str], table_fd: int) -> Facts:
+        target, factory = parse_target(self.app.target)
+        config = {
+            "target": target,
+            "factory": factory,
+            "interface": self.app.interface,
+            "path": path,
+            "prepare": self.app.prepare,
+            "after_fork": self.app.after_fork,
+            "gc": self.app.gc,
+        }
+        while True:
+            match self._ask(lambda: self._send_start(config, table_fd)):
+                case answers.Started(facts):
+                    return Facts.of(**facts)
+                case answers.Failed(line, traceback):
+                    raise AppFailed(
+                        f"the app {self.app.target!r} could not be preloaded: {line}\n\n{traceback}"
+                    )
+
+    def _send_start(self, config: dict[str, Any], table_fd: int) -> None:
+        wire.send(self._control, (messages.START, config))
+        socket.send_fds(self._control, [b"\0"], [table_fd])
+
+    def _ask(self, send: Callable[[], None]) -> answers.Answer:
+        """Send something and wait for the answer. ZygoteDied when none comes."""
+        try:
+            send()
+            return answers.named(wire.receive_message(self._control))
+        except TimeoutError:
+            self._process.kill()
+            seconds = self._control.gettimeout()
+            raise AppFailed(
+                f"the zygote of {self.app.target!r} had not answered after {seconds:g} s, and was "
+                "killed: mend what it waits for, or raise cowmem_timeout"
+            ) from None
+        except (OSError, EOFError):
+            self._process.wait()
+            raise self._died() from None
+
+    def _died(self) -> ZygoteDied:
+        how = ended(self._process.returncode)
+        return ZygoteDied(f"the zygote of {self.app.target!r} {how}; the next test gets a new one")
+
+    def fork(self, maps: int | None = None) -> Pair:
+        """A new pair; host/preforked.py describes it."""
+        for index in range(len(self.table)):
+            self.table[index] = 0
+        near, far = socket.socketpair()
+        try:
+            with far:
+                forked = self._ask(lambda: self._send_fork(far, maps))
+            assert isinstance(forked, answers.Forked)
+        except BaseException:
+            near.close()
+            raise
+        return Pair(forked.worker, forked.twin, near)
+
+    def _send_fork(self, far: socket.socket, maps: int | None) -> None:
+        self._control.sendall(messages.MEASURED if maps is None else messages.TRACED)
+        fds = [far.fileno()] if maps is None else [far.fileno(), maps]
+        socket.send_fds(self._control, [b"\0"], fds)
+
+    def ask_twin(self, kind: str, expected: type[answers.Expected]) -> answers.Expected:
+        """What the twin of a traced worker answers. CannotMeasure where it raised."""
+        answer = self._ask(lambda: wire.send(self._control, (kind,)))
+        if isinstance(answer, answers.Failed):
+            raise CannotMeasure(
+                f"drawing the app's objects raised {answer.line}: "
+                f"please report this as a bug of pytest-cowmem\n\n{answer.traceback}"
+            )
+        assert isinstance(answer, expected)
+        return answer
+
+    def reap(self) -> int | None:
+        """The exit code of the worker; its twin ends with it. ZygoteDied if the zygote has, too."""
+        reaped = self._ask(lambda: wire.send(self._control, (messages.REAP,)))
+        assert isinstance(reaped, answers.Reaped)
+        if not self.alive:  # the twin may answer in the moment before it follows
+            raise self._died()
+        return reaped.code
+
+    def show_output(self) -> None:
+        """Pass what the processes printed on to the running test's stdout and stderr."""
+        self._outputs.show()
+
+    def close(self) -> None:
+        """End the zygote and whatever it or its workers left running."""
+        self._control.close()
+        left = psutil.Process(self.pid).children(recursive=True) if self.alive else []
+        self._process.kill()
+        self._process.wait()
+        for child in left:
+            try:
+                child.kill()
+            except psutil.NoSuchProcess:
+                continue
+        self._outputs.close()
+        self.table.release()
+        self._shared.close()
+
+
+class Zygotes:
+    """The zygotes of a run, one for each app.
+
+    Each is started when a test first asks, and replaced when it died.
+    """
+
+    def __init__(self, rootdir: Path, path: Sequence[str], timeout: float) -> None:
+        self._rootdir, self._path, self._timeout = rootdir, path, timeout
+        self._running: dict[App, Zygote] = {}
+        self._failed: dict[App, str] = {}
+
+    def get(self, app: App) -> Zygote:
+        """The running zygote of `app`. AppFailed, with the traceback the first time only."""
+        if app in self._failed:
+            raise AppFailed(self._failed[app])
+        zygote = self._running.get(app)
+        if zygote is not None and not zygote.alive:
+            self._running.pop(app).close()
+            zygote = None
+        if zygote is None:
+            try:
+                zygote = Zygote(app, self._rootdir, self._path, self._timeout)
+            except AppFailed as error:
+                line = str(error).partition("\n")[0]
+                self._failed[app] = (
+                    f"{line} (its traceback is shown with the first test that needed it)"
+                )
+                raise
+            self._running[app] = zygote
+        return zygote
+
+    def close(self) -> None:
+        """End them all."""
+        while self._running:
+            self._running.popitem()[1].close()

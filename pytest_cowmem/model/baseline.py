@@ -1,0 +1,164 @@
+"""The baseline: what was last accepted, and its file's text. Runs in the pytest process; no I/O."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.measurement import Measurement
+
+FORMAT = 1
+
+Environment = Mapping[str, str | int]
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Under what a test is measured.
+
+    `profile` is the key of what moves private bytes, `environment` what is recorded beside it.
+    `source` is a hash of the test's source. `gc` is the app's policy, its thresholds and the number
+    of frozen objects. `layout` is a digest of where the app's objects lie.
+    """
+
+    profile: str
+    environment: Environment
+    source: str
+    gc: str
+    layout: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What one test measured when somebody last accepted it: bytes, nanoseconds or counts.
+
+    `source`, `gc` and `layout` are those of its conditions. `modules` is private bytes by module,
+    from a traced round; a file written before there were any has none.
+    """
+
+    metrics: Mapping[str, int]
+    spread: Mapping[str, int]
+    rounds: int
+    source: str
+    gc: str
+    layout: str
+    modules: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, measurement: Measurement, conditions: Conditions) -> "Entry":
+        """What a measurement would be accepted as."""
+        return cls(
+            measurement.values,
+            measurement.spread,
+            measurement.rounds,
+            conditions.source,
+            conditions.gc,
+            conditions.layout,
+        )
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The entries of one environment, and what is recorded beside its key."""
+
+    environment: Environment = field(default_factory=dict)
+    tests: Mapping[str, Entry] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry's change; `old` or `new` is None where there was none, or is none any more."""
+
+    profile: str
+    test: str
+    old: Entry | None
+    new: Entry | None
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """The whole file: profiles by their key."""
+
+    profiles: Mapping[str, Profile] = field(default_factory=dict)
+
+    def with_profile(self, key: str, profile: Profile) -> "Baseline":
+        """The same with one profile replaced."""
+        return Baseline({**self.profiles, key: profile})
+
+
+def loads(text: str, name: str = "baseline") -> Baseline:
+    """The baseline that `text` holds.
+
+    UsageError, which names it as `name`, for anything that `dumps` would not have written.
+    """
+    if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
+        raise UsageError(
+            f"the baseline {name} has merge conflict markers: resolve them, "
+            "or check out one side and run with --cowmem-update"
+        )
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the baseline {name} is not JSON ({error}): restore it from git"
+        ) from None
+    version = data.get("format") if isinstance(data, dict) else None
+    if type(version) is int and version > FORMAT:
+        raise UsageError(
+            f"the baseline {name} has format {version}, and this version reads up to {FORMAT}: "
+            "upgrade pytest-cowmem"
+        )
+    try:
+        if type(version) is not int or version != FORMAT:
+            raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        return Baseline({key: _profile(value) for key, value in data["profiles"].items()})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git"
+        ) from None
+
+
+def dumps(baseline: Baseline) -> str:
+    """The file's text: sorted keys and one value a line, so that a diff reads well and merges."""
+    profiles = {}
+    for key, profile in baseline.profiles.items():
+        tests = {test: vars(entry) for test, entry in profile.tests.items()}
+        profiles[key] = {"environment": dict(profile.environment), "tests": tests}
+    document = {"format": FORMAT, "profiles": profiles}
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _profile(data: Any) -> Profile:
+    environment = {
+        str(key): _checked(value, (str, int), key) for key, value in data["environment"].items()
+    }
+    return Profile(
+        environment, {test: _entry(test, value) for test, value in data["tests"].items()}
+    )
+
+
+def _entry(test: str, data: Any) -> Entry:
+    unknown = set(data) - set(Entry.__dataclass_fields__)
+    if unknown:
+        raise ValueError(f"{test} has the unknown key {unknown.pop()!r}")
+    return Entry(
+        metrics=_amounts(data["metrics"]),
+        spread=_amounts(data["spread"]),
+        rounds=_checked(data["rounds"], (int,), test),
+        source=_checked(data["source"], (str,), test),
+        gc=_checked(data["gc"], (str,), test),
+        layout=_checked(data["layout"], (str,), test),
+        modules=_amounts(data.get("modules", {})),
+    )
+
+
+def _amounts(data: Any) -> dict[str, int]:
+    return {str(name): _checked(value, (int,), name) for name, value in data.items()}
+
+
+def _checked(value: Any, kinds: tuple[type, ...], name: object) -> Any:
+    if type(value) not in kinds:
+        wanted = " or ".join(kind.__name__ for kind in kinds)
+        raise TypeError(f"{name} is {value!r}, not {wanted}")
+    return value

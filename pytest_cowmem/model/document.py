@@ -1,0 +1,47 @@
+"""A whole run as one frozen value: what every report is made of. Runs in the pytest process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_cowmem.model.baseline import Change, Environment
+from pytest_cowmem.model.record import Record
+
+
+@dataclass(frozen=True)
+class Document:
+    """One run: what was measured, and what became of the baseline.
+
+    `baseline` is the baseline file's name, and `profiles` the keys it had. `gated` names the
+    metrics that all tests are held to. `tests` counts the collected tests that measure. `stale`
+    names entries without a test. `update` is the mode of `--cowmem-update`, if any, `changes` what
+    it wrote, and `refused` why the file could not be written. `usage_error` is what ended a run
+    before it began. `explain` says whether all tests are to say where their bytes went.
+    """
+
+    records: tuple[Record, ...] = ()
+    baseline: str = "cowmem-baseline.json"
+    profiles: tuple[str, ...] = ()
+    gated: tuple[str, ...] = ()
+    tests: int = 0
+    stale: tuple[str, ...] = ()
+    update: str | None = None
+    changes: tuple[Change, ...] = ()
+    refused: str = ""
+    usage_error: str = ""
+    explain: bool = False
+
+    @property
+    def environments(self) -> Mapping[str, Environment]:
+        """The environment of each profile that was measured in."""
+        return {record.profile: record.environment for record in self.records}
+
+    @property
+    def masters(self) -> tuple[tuple[str, int], ...]:
+        """(app, resident bytes) of each master."""
+        return tuple(sorted({(record.app, record.size) for record in self.records}))
+
+    @property
+    def unwritten(self) -> tuple[Record, ...]:
+        """The records whose entries did not change."""
+        written = {change.test for change in self.changes}
+        return tuple(record for record in self.records if record.test not in written)

@@ -1,0 +1,45 @@
+"""What a master says of itself when it is ready to fork. Runs in the pytest process; no I/O."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Facts of a master that is ready to fork.
+
+    `gc_speed` is nanoseconds that its interpreter takes to collect 100,000 lists. `layout` is a
+    digest of where the app's objects lie. `gc_enabled` says whether workers collect, `gc_frozen`
+    how many objects are frozen. `threads` names the threads besides the main one. `harness` names
+    the modules that were loaded before the app, and `modules` all of them.
+    """
+
+    gc_speed: int
+    layout: str
+    fixed_addresses: bool
+    gc_enabled: bool
+    gc_thresholds: tuple[int, ...]
+    gc_frozen: int
+    threads: tuple[str, ...]
+    harness: frozenset[str]
+    modules: frozenset[str]
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        layout: int,
+        threads: Iterable[str],
+        harness: Iterable[str],
+        modules: Iterable[str],
+        **others: Any,
+    ) -> "Facts":
+        """The facts as they come from the zygote, in types that can be compared."""
+        return cls(
+            layout=f"{layout % 2**64:016x}",
+            threads=tuple(threads),
+            harness=frozenset(harness),
+            modules=frozenset(modules),
+            **others,
+        )

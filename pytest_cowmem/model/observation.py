@@ -1,0 +1,30 @@
+"""What was observed of one round, before it is turned into metrics. Runs in the pytest process."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from pytest_cowmem.model.growth import Point
+from pytest_cowmem.model.reading import Reading
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One round: the worker's readings at ready and at its end, and what else was noted.
+
+    `points` holds private bytes between requests. `imports` names the modules imported after the
+    fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
+    machine's GC times into the reference machine's.
+    """
+
+    ready: Reading
+    end: Reading
+    points: tuple[Point, ...] = ()
+    imports: tuple[str, ...] = ()
+    requests: int = 0
+    recorded: bool = True
+    gc_scale: float = 1.0
+
+    @cached_property
+    def cost(self) -> Reading:
+        """What the round cost: the end's reading less the one at ready."""
+        return self.end - self.ready

@@ -1,0 +1,192 @@
+"""What is shown of a run, selected once; each format only renders it. Runs in the pytest process."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.record import Proof, Record
+from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.report.changes import told
+
+COLUMNS = (
+    "test",
+    "private",
+    "change",
+    "of budget",
+    "copied",
+    "fresh",
+    "gc pauses",
+    "verdict",
+)
+_SETTLED = frozenset({Verdict.OK, Verdict.OVER, Verdict.NOISY})  # nothing of these to accept
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured test: its full name, a cell for each of COLUMNS, and its verdict."""
+
+    test: str
+    cells: tuple[str, ...]
+    verdict: Verdict
+    failed: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as people read it, in the order it is shown.
+
+    `nothing` says why there are no rows. `explained` holds the records that say where their bytes
+    went. `proved` holds those whose gate was proved. `facts`, `warnings` and `changes` are
+    sentences, `refused` is one, and `accept` says how to accept what differs.
+    """
+
+    nothing: str
+    rows: tuple[Row, ...]
+    explained: tuple[Record, ...]
+    proved: tuple[Record, ...]
+    facts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    changes: tuple[str, ...]
+    refused: str
+    accept: str
+
+
+def view(document: Document) -> View:
+    """What is shown of a run."""
+    records = document.records
+    explained = [it for it in records if it.explanation is not None and not it.failed]
+    return View(
+        nothing="" if records else _why_nothing(document),
+        rows=tuple(row(record) for record in records),
+        explained=tuple(explained) if document.explain else (),
+        proved=tuple(record for record in records if record.proofs),
+        facts=(*_masters(document), *_environments(document), *_notes(document)),
+        warnings=tuple(_warnings(document)),
+        changes=tuple(told(change, _gated(document, change.test)) for change in document.changes),
+        refused=document.refused,
+        accept=_how_to_accept(document),
+    )
+
+
+def short(test: str) -> str:
+    """A node id without its folders and file suffix."""
+    file, _, name = test.partition("::")
+    return f"{file.rpartition('/')[2].removesuffix('.py')}::{name}"
+
+
+def planted(proof: Proof) -> str:
+    """What had to be planted of one kind, or what was not enough."""
+    amount = render(proof.planted, "bytes")
+    return amount if proof.caught else f"not at {amount}"
+
+
+def row(record: Record) -> Row:
+    """One record's row."""
+    values = record.measurement.values
+    private = record.judgment("private")
+    assert private is not None
+    assert private.measured is not None
+    cells = (
+        short(record.test),
+        render(private.measured, "bytes"),
+        "-" if private.difference is None else render_change(private.difference, "bytes"),
+        f"{private.measured / private.budget:.0%}" if private.budget else "-",
+        render(values["copied"], "bytes") if "copied" in values else "-",
+        render(values["fresh"], "bytes") if "fresh" in values else "-",
+        _pauses(record),
+        record.verdict.value,
+    )
+    return Row(record.test, cells, record.verdict, record.failed)
+
+
+def _pauses(record: Record) -> str:
+    values = record.measurement.values
+    collections = values.get("gc_collections")
+    if collections is None:
+        return "-"
+    return f"{collections} to {render(values['gc_pause'], 'ns')}" if collections else "none"
+
+
+def _why_nothing(document: Document) -> str:
+    if document.tests:
+        return "no test that uses cow_worker has passed its own assertions"
+    return "there is no test that uses cow_worker"
+
+
+def _masters(document: Document) -> Iterator[str]:
+    for app, size in document.masters:
+        yield f"zygote {app}: {render(size, 'bytes')} resident"
+
+
+def _environments(document: Document) -> Iterator[str]:
+    for profile, environment in document.environments.items():
+        yield f"profile {profile}"
+        speed = render(int(environment["gc_speed"]), "ns")
+        yield f"ASLR {environment['aslr']}, THP {environment['thp']}, gc speed {speed}"
+
+
+def _notes(document: Document) -> Iterator[str]:
+    """What differs from the baseline, each note once."""
+    tests: dict[str, list[str]] = {}
+    for record in document.records:
+        for note in record.notes:
+            tests.setdefault(note, []).append(record.test)
+    for note, noted in tests.items():
+        where = noted[0].rpartition("::")[2] if len(noted) == 1 else f"{len(noted)} tests"
+        yield f"note: {note} ({where})"
+
+
+def _warnings(document: Document) -> Iterator[str]:
+    """What has no baseline, what was not measured, and what has no test, loudly."""
+    yield from _without_entry(document)
+    for record in document.records:
+        for judgment in record.judgments:
+            if judgment.verdict is Verdict.MISSING:
+                yield f"missing: {judgment.metric} of {record.test} could not be measured"
+    lacking = _lacking(document)
+    if lacking:
+        names = ", ".join(lacking)
+        yield f"missing: {names}: this machine does not give them, cowmem doctor says why"
+    for test in document.stale:
+        yield f"stale: {test} is in the baseline, and there is no such test"
+
+
+def _without_entry(document: Document) -> Iterator[str]:
+    name, unwritten = document.baseline, document.unwritten
+    verdicts = Counter(record.verdict for record in unwritten if record.accepted is None)
+    if count := verdicts[Verdict.NEW]:
+        yield f"{count} new: no entry in {name}, so nothing to compare with"
+    if count := verdicts[Verdict.INCOMPATIBLE]:
+        yield f"{count} incompatible: {name} has only {', '.join(document.profiles)}"
+    for record in unwritten:
+        for judgment in record.judgments:
+            if judgment.verdict is Verdict.NEW:
+                yield f"new: {judgment.metric} of {record.test} is not in {name}"
+
+
+def _lacking(document: Document) -> list[str]:
+    """The metrics that no test has, and that a kernel can be built without."""
+    if not document.records:
+        return []
+    had = {name for record in document.records for name in record.measurement.values}
+    return [name for name, metric in METRICS.items() if metric.needs and name not in had]
+
+
+def _gated(document: Document, test: str) -> set[str]:
+    """The metrics that a test is held to: those of all tests, and its own as far as they differ."""
+    gated = set(document.gated)
+    for record in document.records:
+        if record.test == test:
+            gated |= {it.metric for it in record.judgments if it.verdict is not Verdict.OK}
+    return gated
+
+
+def _how_to_accept(document: Document) -> str:
+    """One sentence on accepting what differs, empty when nothing does."""
+    differs = any(record.verdict not in _SETTLED for record in document.records)
+    if document.update is not None or not (differs or document.stale):
+        return ""
+    return f"to accept: pytest --cowmem --cowmem-update, then commit {document.baseline}"

@@ -1,0 +1,118 @@
+"""pytest's hooks in a measuring run. Runs in the pytest process, with --cowmem only.
+
+Each hook calls one function, and keeps what it returns.
+"""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.model.app import App
+from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.report.terminal import summarise
+from pytest_cowmem.run import collection, finish, tests
+from pytest_cowmem.run.session import start
+
+
+class Measuring:
+    """A measuring run: what it was given, what was collected, and what it measured.
+
+    `unfit` names the tests that failed after they were measured.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.session = start(config)
+        self.collected = collection.Collected()
+        self.records: list[Record] = []
+        self.unfit: set[str] = set()
+        self.document = Document()
+        self._warned_of: set[App] = set()
+
+    def zygote(self, item: pytest.Item, base: object) -> Zygote:
+        """The cow_zygote of a test; `base` is what its cow_app fixture returned."""
+        zygote = tests.zygote_for(self.session, item, base)
+        threads = zygote.facts.threads
+        if threads and zygote.app not in self._warned_of:
+            self._warned_of.add(zygote.app)
+            item.warn(
+                pytest.PytestWarning(
+                    f"threads are alive in the zygote of {zygote.app.target!r} "
+                    f"and do not exist in its workers: {', '.join(threads)}"
+                )
+            )
+        return zygote
+
+    def client(self, item: pytest.Item, zygote: Zygote) -> AbstractContextManager[CowWorker]:
+        """The cow_worker of a test."""
+        return tests.client_for(self.session, item, zygote)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        collection.note_file(self.collected, report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        collection.check_markers(self.collected, self.config, items)
+        collection.note_collected(self.collected, self.config, items)
+        if self.session.settings.only:
+            collection.keep_measured(self.config, items)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        collection.refuse_unmeasured_budget(item)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
+        scenario = pyfuncitem.stash.get(tests.SCENARIO, None)
+        if scenario is None or scenario.running:
+            return None  # within a round pytest, or another plugin, calls the function as ever
+        call = pyfuncitem.ihook.pytest_pyfunc_call
+        tests.run(pyfuncitem, scenario, lambda: call(pyfuncitem=pyfuncitem))
+        return True
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        record = item.stash.get(tests.RECORD, None)
+        if call.when == "call" and record is not None:
+            vars(report)["cowmem"] = record.to_dict()  # xdist carries it to the controller
+        return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        carried = vars(report).get("cowmem")
+        if carried is not None:
+            self.records.append(Record.from_dict(carried))
+        if report.when == "teardown" and report.failed:
+            self.unfit.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        output = getattr(node, "workeroutput", {})
+        if "cowmem" in output:  # every xdist worker collects the same
+            self.collected = collection.Collected(**output["cowmem"])
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        output = getattr(self.config, "workeroutput", None)
+        if output is not None:
+            output["cowmem"] = vars(self.collected)
+            return
+        runs = not self.config.option.collectonly
+        self.document = finish.document(
+            self.session, self.collected, self.records, self.unfit, write=runs
+        )
+        if runs or self.document.usage_error:
+            settings = self.session.settings
+            status = session.exitstatus
+            session.exitstatus = finish.exit_status(self.document, settings, status)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self.config.option.collectonly:
+            summarise(self.document, terminalreporter)

@@ -1,0 +1,56 @@
+"""What is read of a pytest item. Runs in the pytest process."""
+
+import hashlib
+import inspect
+import unittest
+
+import pytest
+
+from pytest_cowmem.judge.budget import Budget
+from pytest_cowmem.model.app import App, as_app
+from pytest_cowmem.model.errors import UsageError
+
+
+def is_measured(item: pytest.Item) -> bool:
+    """Whether a test uses the worker."""
+    return "cow_worker" in getattr(item, "fixturenames", ())
+
+
+def app_of(item: pytest.Item, base: object) -> App:
+    """The app of a test: what the cow_app fixture returned, varied by its cow_app markers.
+
+    The farthest marker comes first.
+    """
+    markers = list(item.iter_markers("cow_app"))
+    named = any(marker.args for marker in markers)
+    app = App("replaced:app") if base is None and named else as_app(base)
+    for marker in reversed(markers):
+        app = app.varied(marker.args, marker.kwargs)
+    return app
+
+
+def budget_of(item: pytest.Item) -> Budget:
+    """The budget of a test, from its mem_budget markers."""
+    markers = item.iter_markers("mem_budget")
+    return Budget.from_markers((marker.args, marker.kwargs) for marker in markers)
+
+
+def source_hash(item: pytest.Item) -> str:
+    """A short hash of the test's source: it tells when the scenario changed."""
+    try:
+        source = inspect.getsource(getattr(item, "obj"))  # noqa: B009
+    except (OSError, TypeError, AttributeError):
+        return "unknown"
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def refuse_test_case(item: pytest.Item) -> None:
+    """UsageError for a method of a unittest.TestCase.
+
+    unittest calls it, once, and a scenario is run in rounds.
+    """
+    if issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
+        raise UsageError(
+            f"{item.name} is a method of a unittest.TestCase, which cannot be measured: "
+            "write it as a function, or in a plain class"
+        )

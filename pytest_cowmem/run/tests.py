@@ -1,0 +1,122 @@
+"""What a measured test gets, and what becomes of it. Runs in the pytest process."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+import pytest
+
+from pytest_cowmem.explain.asked import Explainer
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.machine import describe, profile_key
+from pytest_cowmem.host.preforked import Preforked
+from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.judge.gate import Gate, gated
+from pytest_cowmem.model.baseline import Conditions, Profile
+from pytest_cowmem.model.errors import CowmemError
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.report.failure import explain_failure
+from pytest_cowmem.run.items import app_of, budget_of, refuse_test_case, source_hash
+from pytest_cowmem.run.scenario import Scenario
+from pytest_cowmem.run.session import Session
+
+SCENARIO = pytest.StashKey[Scenario]()
+RECORD = pytest.StashKey[Record]()
+
+
+def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
+    """The running zygote of a test's app; `base` is what its cow_app fixture returned.
+
+    The test fails where there is none to be had.
+    """
+    problem = None
+    try:
+        refuse_test_case(item)
+        return session.zygotes.get(app_of(item, base))
+    except CowmemError as error:
+        problem = str(error)
+    # Out of the except block and without frames: they would be this plugin's, and the text twice.
+    pytest.fail(problem, pytrace=False)
+
+
+@contextmanager
+def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterator[CowWorker]:
+    """A test's client. The test's body is run in rounds from then on."""
+    settings = session.settings
+    explainer = Explainer(master, settings.timeout, settings.rootdir)
+    gate = gate_for(session, item, master)
+    with CowWorker(explainer.asked) as client:
+        scenario = Scenario(item.nodeid, client, master, gate, settings, explainer)
+        item.stash[SCENARIO] = scenario
+        yield client
+
+
+def gate_for(session: Session, item: pytest.Item, master: Preforked) -> Gate:
+    """What a test is held to."""
+    settings, budget = session.settings, budget_of(item)
+    profile = profile_key(os.environ | dict(master.app.env))
+    recorded = session.baseline.profiles.get(profile)
+    known_environment = recorded is not None or not session.baseline.profiles
+    recorded = recorded or Profile()
+    return Gate(
+        conditions=Conditions(
+            profile,
+            describe(master.facts),
+            source_hash(item),
+            gc_state(master),
+            master.facts.layout,
+        ),
+        budget=budget,
+        tolerances=gated(settings.tolerances, budget),
+        accepted=recorded.tests.get(item.nodeid),
+        recorded=recorded.environment,
+        compatible=known_environment,
+        strict=settings.strict,
+        ratchet=settings.ratchet,
+        update=settings.update,
+    )
+
+
+def gc_state(master: Preforked) -> str:
+    """The app's GC policy as it took effect: "freeze: on, 700 10 10, 41230 frozen"."""
+    facts = master.facts
+    state = "on" if facts.gc_enabled else "off"
+    thresholds = " ".join(map(str, facts.gc_thresholds))
+    return f"{master.app.gc}: {state}, {thresholds}, {facts.gc_frozen} frozen"
+
+
+def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -> None:
+    """Measure a test's body, and fail the test where budget or baseline say so."""
+    problem = None
+    try:
+        record = scenario.measure(body)
+    except CowmemError as error:
+        if end_at_the_test(error.__traceback__, item):
+            raise
+        problem = str(error)
+    if problem is not None:
+        pytest.fail(problem, pytrace=False)
+    if scenario.settings.prove and not record.failed:
+        record = scenario.prove(body, record)
+    if scenario.calls_for_explanation(record):
+        record = scenario.explain(body, record)
+    item.stash[RECORD] = record
+    if record.failed:
+        pytest.fail(explain_failure(record), pytrace=False)
+
+
+def end_at_the_test(trace: TracebackType | None, item: pytest.Item) -> bool:
+    """Cut a traceback below the project's own last frame: False where it never reached the test."""
+    last = None
+    in_test = False
+    while trace is not None:
+        frame = trace.tb_frame
+        in_test = in_test or frame.f_code.co_filename == str(item.path)
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if in_test and package not in ("httpx2", "pytest_cowmem"):
+            last = trace
+        trace = trace.tb_next
+    if last is not None:
+        last.tb_next = None
+    return in_test

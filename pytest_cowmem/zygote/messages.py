@@ -1,0 +1,56 @@
+"""Every kind of message between the pytest process and the zygote side, once.
+
+Used by both ends. A message is a tuple: its kind, then the fields named here, in this order.
+host/answers.py names the fields of what comes back. Bodies of requests and responses travel as raw
+frames in between.
+"""
+
+# Kinds of round, asked of a zygote in one byte each, with descriptors: the worker's socket, and for
+# a traced round the file for its map.
+MEASURED, TRACED = b"m", b"t"
+
+# To the zygote
+START = "start"  # config
+
+# From the zygote
+AGAIN = "again"  # it compiled source, and starts over from the bytecode
+FAILED = "failed"  # line, traceback
+STARTED = "started"  # facts
+
+# To the twin
+REAP = "reap"
+
+# From the twin
+FORKED = "forked"  # twin, worker: process numbers
+REAPED = "reaped"  # code
+
+# To the worker
+REQUEST = "request"  # environ, has_body
+BURST = "burst"  # environ, body, times, seconds
+CALL = "call"  # target, arguments
+GONE = "gone"  # the client stops sending its request's body
+MODULES = "modules"
+PLANT = "plant"  # kind, pages
+
+# From the worker
+ALIVE = "alive"
+READ = "read"  # most: bytes of the request's body that the app asks for
+HEAD = "head"  # status, headers
+DONE = "done"  # served: how many requests
+GOING = "going"  # a burst takes long, and goes on
+ABORTED = "aborted"  # the app raised after its response had begun
+MIXED = "mixed"  # first, other, at: the statuses of a burst differ
+RETURNED = "returned"  # the pickled result follows in a raw frame
+RAISED = "raised"  # line, traceback
+LOADED = "loaded"  # modules, recorded
+PLANTED = "planted"  # pages
+
+# To the worker of a traced round, and back with what it tells
+BEGIN = "begin"
+MARK = "mark"
+CHARGED = "charged"  # back: account
+GROWN = "grown"  # held; back: entries, names, places
+
+# To the twin of a traced round, and back with what it tells
+HELD = "held"  # back: held
+DRAW = "draw"  # back: types, modules

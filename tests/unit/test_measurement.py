@@ -1,0 +1,102 @@
+"""What a round's readings become: metrics of one round, and the summary over rounds."""
+
+import pytest
+
+from pytest_cowmem.model.measurement import Measurement, Sample
+from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.observation import Observation
+from pytest_cowmem.model.reading import Generation, Reading
+
+READY = Reading(private=100, uss=150, cpu=7, resident=900, highest=900, copied=60, fresh=40)
+END = Reading(
+    private=1100,
+    uss=1250,
+    cpu=47,
+    resident=1500,
+    highest=2900,
+    copied=660,
+    fresh=440,
+    generations=(Generation(5, 50, 20, 4096), Generation(1, 9, 9, 0), Generation(0, 0, 0, 0)),
+)
+NONE_YET = (Generation(0, 0, 0, 0),) * 3
+
+
+def observed(**changes):
+    ready = Reading(**{**vars(READY), "generations": NONE_YET})
+    return Observation(
+        **{
+            "ready": ready,
+            "end": END,
+            "points": ((1, 700), (4, 1000)),
+            "imports": ("late",),
+            "requests": 4,
+            "gc_scale": 2.0,
+            **changes,
+        }
+    )
+
+
+def test_every_metric_is_read_from_two_readings():
+    assert Sample.of(observed()).values == {
+        "private": 1000,
+        "copied": 600,
+        "fresh": 400,
+        "uss": 1250,
+        "first": 700,
+        "peak": 2000,
+        "returned": 1400,
+        "gc_pause": 40,
+        "gc_total": 118,
+        "gc_collections": 6,
+        "gc_collections_0": 5,
+        "gc_collections_1": 1,
+        "gc_collections_2": 0,
+        "gc_copied": 4096,
+        "imports": 1,
+        "cpu": 10,
+    }
+
+
+def test_what_could_not_be_had_is_absent():
+    less = dict.fromkeys(("copied", "fresh", "highest"))
+    ready, end = (Reading(**{**vars(it), **less}) for it in (READY, END))
+    values = Sample.of(observed(ready=ready, end=end, points=(), requests=0, recorded=False)).values
+    assert set(values) == {"private", "uss", "imports"}
+
+
+def test_a_peak_that_did_not_count_from_ready_is_absent():
+    ready = Reading(**{**vars(READY), "highest": None, "generations": NONE_YET})
+    values = Sample.of(observed(ready=ready)).values
+    assert not {"peak", "returned"} & set(values)
+
+
+def test_readings_of_two_processes_add_up_and_differences_of_sums_are_sums_of_differences():
+    both = (END + END) - (READY + READY)
+    cost = END - READY
+    assert both == cost + cost
+    assert (END + END).generations[0] == Generation(10, 100, 20, 8192)
+    assert (END + Reading(1, 1, 1)).copied is None
+
+
+def test_every_gated_metric_has_a_default_tolerance():
+    gated = {name for name, metric in METRICS.items() if metric.tolerance}
+    assert {"private", "growth", "gc_pause", "gc_collections"} <= gated
+
+
+def test_bytes_and_counts_by_median_times_by_minimum():
+    samples = [
+        Sample({"private": p, "gc_pause": t}, (), 1) for p, t in ((10, 9), (500, 5), (12, 7))
+    ]
+    summary = Measurement.of(samples)
+    assert summary.values == {"private": 12, "gc_pause": 5}
+    assert summary.spread == {"private": 488, "gc_pause": 2}
+
+
+@pytest.mark.parametrize(("far", "spread"), [(0, 0), (2, 0), (3, 1000)])
+def test_one_round_in_four_may_be_far_off(far, spread):
+    samples = [Sample({"private": 1000 * (index < far)}, (), 1) for index in range(9)]
+    assert Measurement.of(samples).spread == {"private": spread}
+
+
+def test_a_metric_one_round_lacks_is_left_out():
+    assert "growth" not in Measurement.of([Sample({"growth": 1}, (), 1), Sample({}, (), 1)]).values

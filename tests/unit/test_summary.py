@@ -1,0 +1,177 @@
+"""The summary and the failure: one line a test at any width, and what is missing said aloud."""
+
+import pytest
+from records import MIB, VALUES, record
+
+from pytest_cowmem.model.baseline import Change
+from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.record import Proof, Record
+from pytest_cowmem.report import failure, terminal
+from pytest_cowmem.report.view import row, view
+
+
+def table(records, width):
+    return terminal.table([row(it) for it in records], width)
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
+def test_no_line_is_wider_than_the_terminal(width):
+    records = [
+        record(limits={"private": 6 * MIB}),
+        record("tests/test_x.py::test_" + "long_" * 30, accepted={"private": MIB}),
+    ]
+    lines = table(records, width)
+    assert len(lines) == 2 + len(records)
+    assert max(map(len, lines)) <= width
+    assert "regressed" in lines[-1]
+    assert "5.00 MiB" in lines[-1]
+
+
+def test_all_columns_where_there_is_room():
+    header, _, line = table(
+        [record(limits={"private": 6 * MIB}, accepted=VALUES | {"private": 5 * MIB - 4096})], 200
+    )
+    assert header.split() == [
+        "test",
+        "private",
+        "change",
+        "of",
+        "budget",
+        "copied",
+        "fresh",
+        "gc",
+        "pauses",
+        "verdict",
+    ]
+    assert (
+        " ".join(line.split())
+        == "test_memory::test_feed 5.00 MiB +4.00 KiB 83% 4.00 MiB 1.00 MiB 3 to 1.50 ms ok"
+    )
+
+
+def test_a_record_goes_through_xdists_channel_unchanged():
+    execnet = pytest.importorskip("execnet")
+    before = record(limits={"growth": 64}, accepted={"private": MIB})
+    assert Record.from_dict(execnet.loads(execnet.dumps(before.to_dict()))) == before
+
+
+def words(text, start):
+    """The words of the line that begins so."""
+    return next(line for line in text.splitlines() if line.startswith(start)).split()
+
+
+def test_the_failure_shows_excess_limit_and_measured():
+    over = record(limits={"private": 4 * MIB}, accepted={"private": MIB})
+    text = failure.explain_failure(over)
+    assert "private is over budget by 1.00 MiB: 5.00 MiB of 4.00 MiB" in text
+    assert words(text, "private  ") == (
+        ["private", "5.00", "MiB", "4.00", "MiB", "1.00", "MiB", "+4.00", "MiB", "over", "budget"]
+    )
+
+
+def test_the_failure_names_late_imports():
+    late = record(values={**VALUES, "imports": 1}, limits={"imports": 0})
+    assert "imports is over budget by 1: 1 of 0 (late)" in failure.explain_failure(late)
+    many = failure.sentence(late.judgment("imports"), [f"m{number}" for number in range(6)])
+    assert many.endswith(" (m0, m1, m2, m3, m4, ...)")
+
+
+def test_the_failure_shows_headlines_and_what_is_wrong_or_limited_and_no_more():
+    text = failure.table(record(limits={"fresh": 2 * MIB}, accepted=VALUES))
+    shown = [line.split()[0] for line in text.splitlines()[2:]]
+    assert shown == ["private", "fresh", "gc_pause", "gc_collections"]
+
+
+def test_a_regression_says_how_to_accept_it():
+    text = failure.explain_failure(record(accepted={**VALUES, "private": MIB}))
+    assert " ".join(text.split()).startswith(
+        "private has regressed by 4.00 MiB: 5.00 MiB, baseline 1.00 MiB, 64.0 KiB tolerated"
+    )
+    assert text.endswith(
+        "to accept them: pytest --cowmem --cowmem-update, then commit the baseline"
+    )
+
+
+def test_a_gate_that_stayed_green_is_a_bug():
+    text = failure.explain_failure(record(proofs=(Proof("read", MIB, 2 * MIB, False),)))
+    assert " ".join(text.split()).startswith(
+        "the gate stayed green with 2.00 MiB planted (read), twice the 1.00 MiB it tolerates"
+    )
+
+
+def test_the_view_says_what_differs_from_the_baseline():
+    records = (
+        record("t.py::test_new"),
+        record("t.py::test_ok", accepted=VALUES),
+        record("t.py::test_no_pause", accepted={"private": 5 * MIB, "peak": 1}),
+    )
+    shown = view(Document(records, stale=("t.py::test_gone",)))
+    assert [it.cells[0] for it in shown.rows] == ["t::test_new", "t::test_ok", "t::test_no_pause"]
+    assert shown.warnings == (
+        "1 new: no entry in cowmem-baseline.json, so nothing to compare with",
+        "new: gc_pause of t.py::test_no_pause is not in cowmem-baseline.json",
+        "new: gc_collections of t.py::test_no_pause is not in cowmem-baseline.json",
+        "missing: peak of t.py::test_no_pause could not be measured",
+        "missing: peak, returned: this machine does not give them, cowmem doctor says why",
+        "stale: t.py::test_gone is in the baseline, and there is no such test",
+    )
+    assert shown.accept == "to accept: pytest --cowmem --cowmem-update, then commit " + (
+        "cowmem-baseline.json"
+    )
+
+
+def test_the_view_has_nothing_to_accept_where_nothing_differs_or_all_was_written():
+    ok, new = record(accepted=VALUES), record("t.py::test_new")
+    assert view(Document((ok,))).accept == ""
+    written = view(
+        Document((new,), update="new", changes=(Change("x", new.test, None, new.entry),))
+    )
+    assert written.accept == ""
+    assert written.warnings[0].startswith("missing: ")
+    assert written.changes == ("added    t.py::test_new  private 5.00 MiB",)
+
+
+def test_the_view_tells_masters_environments_and_each_note_once():
+    notes = ("a note",)
+    shown = view(Document((record(notes=notes), record("t.py::test_b", notes=("other", *notes)))))
+    assert shown.facts == (
+        "zygote shop:app: 40.0 MiB resident",
+        "profile linux-x",
+        "ASLR off, THP madvise, gc speed 2.00 ms",
+        "note: a note (2 tests)",
+        "note: other (test_b)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("tests", "why"),
+    [
+        (0, "there is no test that uses cow_worker"),
+        (2, "no test that uses cow_worker has passed its own assertions"),
+    ],
+)
+def test_the_view_says_why_nothing_was_measured(tests, why):
+    shown = view(Document(tests=tests))
+    assert (shown.nothing, shown.rows) == (why, ())
+
+
+def test_a_change_is_told_by_the_metrics_a_test_is_held_to():
+    old, new = record(accepted=VALUES).entry, record(values={**VALUES, "private": 6 * MIB}).entry
+    change = Change("linux-x", "t.py::test_a", old, new)
+    assert view(Document(changes=(change,), gated=("private",))).changes == (
+        "changed  t.py::test_a  private 5.00 MiB -> 6.00 MiB",
+    )
+    assert view(Document(changes=(change,))).changes == (
+        "changed  t.py::test_a  ungated metrics only",
+    )
+    gone = Change("linux-x", "t.py::test_a", old, None)
+    assert view(Document(changes=(gone,))).changes == ("removed  t.py::test_a",)
+
+
+def test_the_smallest_regressions_caught_are_a_table_of_their_own():
+    proved = record(proofs=(Proof("read", 65536, 70000, True), Proof("allocate", 1, 2, False)))
+    header, _, line, end = terminal.proofs([proved])
+    assert header.split() == ["smallest", "regression", "caught", "read", "allocate"]
+    assert line.split() == ["test_memory::test_feed", "68.4", "KiB", "not", "at", "2", "B"]
+    assert end == ""
+    assert terminal.proofs([]) == []
