@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cowmem.host.pages import Pages, Regions, private_pages
-from pytest_cowmem.zygote import master, wire
+from pytest_cowmem.zygote import forks, wire
 
 
 @dataclass
@@ -101,8 +101,8 @@ def main() -> None:
         work(worker_far, module)
 
     wire.receive(control)
-    twin = master.fork_into(lambda: draw(twin_far, module, sys.argv[3]))
-    worker = master.fork_into(be_worker)
+    twin = forks.fork_into(lambda: draw(twin_far, module, sys.argv[3]))
+    worker = forks.fork_into(be_worker)
     twin_far.close()
     for near in (
         twin_near,
@@ -117,8 +117,8 @@ def main() -> None:
     wire.send(twin_near, ("draw",))
     wire.send(control, wire.receive(twin_near))
     worker_near.close()
-    master.wait(worker)
-    master.wait(twin)
+    forks.wait(worker)
+    forks.wait(twin)
 
 
 if __name__ == "__main__":

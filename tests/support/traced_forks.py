@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.zygote import master, process, wire
+from pytest_cowmem.zygote import forks, process, wire
 from pytest_cowmem.zygote.trace import lines
 
 HERE = Path(__file__).parent
@@ -60,8 +60,8 @@ def run_fork(life: "Callable[[socket.socket], Any]") -> "tuple[int, Any]":
     """Fork a twin and a worker; how much Private_Dirty grew between the worker's first two messages, and the third."""
     near, far = socket.socketpair()
     rest, wake = os.pipe()
-    twin = master.fork_into(lambda: (os.close(wake), os.read(rest, 1)))
-    pid = master.fork_into(lambda: life(far))
+    twin = forks.fork_into(lambda: (os.close(wake), os.read(rest, 1)))
+    pid = forks.fork_into(lambda: life(far))
     try:
         wire.receive(near)
         before = procfs.memory(pid).private_dirty
@@ -75,8 +75,8 @@ def run_fork(life: "Callable[[socket.socket], Any]") -> "tuple[int, Any]":
             os.close(fd)
         near.close()
         far.close()
-        master.wait(pid)
-        master.wait(twin)
+        forks.wait(pid)
+        forks.wait(twin)
     return growth, told
 
 
@@ -97,9 +97,9 @@ def traced(function: Function) -> "tuple[int, Any]":
         wire.send(far, run_fork(worker))
 
     with near, far:
-        pid = master.fork_into(between)
+        pid = forks.fork_into(between)
         told = wire.receive(near)
-        master.wait(pid)
+        forks.wait(pid)
     return told
 
 
