@@ -74,7 +74,7 @@ class Round:
         self._wait(self.worker.pid, self.twin, self.zygote.pid)
         self._memory = procfs.memory(self.worker.pid)
         self._resident = given(self._reset_peak)
-        self._pages = given(lambda: procfs.private_pages(self.worker.pid, self.twin))
+        self._pages = given(lambda: procfs.count_private_pages(self.worker.pid, self.twin))
         self._cpu = procfs.cpu_time(self.worker.pid)
         self.doing = "nothing"
 
@@ -179,7 +179,10 @@ class Round:
         values = {"private": private, "uss": memory.uss}
         if self._pages:
             pages = zip(
-                ("copied", "fresh"), procfs.private_pages(worker, twin), self._pages, strict=True
+                ("copied", "fresh"),
+                procfs.count_private_pages(worker, twin),
+                self._pages,
+                strict=True,
             )
             values |= {name: (now - then) * procfs.PAGE for name, now, then in pages}
         if self._resident is not None:
