@@ -1,10 +1,8 @@
 """What is decided before any test runs: markers that make sense, what was collected, what is left out. Runs in the pytest process."""
 
-import os
-
 import pytest
 
-from pytest_cowmem.model.app import App, check_module_exists
+from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.run.session import Session, app_of, budget_of
 
@@ -21,17 +19,7 @@ def check_markers(state: Session, config: pytest.Config, items: list[pytest.Item
     for item in items:
         try:
             budget_of(item)
-            app = app_of(item, _UNNAMED)
-            if is_measured(item) and app.target != _UNNAMED.target:
-                rootdir, path = state.settings.rootdir, state.settings.path
-                check_module_exists(
-                    app.target,
-                    [
-                        str(rootdir),
-                        *path,
-                        *(os.path.join(rootdir, folder) for folder in app.pythonpath),
-                    ],
-                )
+            app_of(item, _UNNAMED)
         except UsageError as error:
             told = f"{item.nodeid}: {error}"
             if not hasattr(config, "workerinput"):
