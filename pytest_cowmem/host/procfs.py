@@ -1,7 +1,8 @@
-"""What the kernel says of another process: its memory, pages, state and CPU time. Runs in the pytest process.
+"""What the kernel says of another process: memory, pages, state and CPU time.
 
-Every reader takes the root of /proc, so that tests can hand one in. Sources: proc(5), the kernel's Documentation/filesystems/proc.rst and
-Documentation/admin-guide/mm/pagemap.rst. Reading a descendant needs no privilege.
+Runs in the pytest process. Every reader takes the root of /proc, so that tests can hand one in.
+Reading a descendant needs no privilege. Sources: proc(5), the kernel's
+Documentation/filesystems/proc.rst and Documentation/admin-guide/mm/pagemap.rst.
 """
 
 import mmap
@@ -17,6 +18,7 @@ PAGE = mmap.PAGESIZE
 
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
+# Tables for bytes.translate: the topmost byte of an entry becomes 1 where the page is meant.
 _IS_OWN = bytes(
     (flags & (_PRESENT | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256)
 )
@@ -61,46 +63,46 @@ def reset_peak(pid: int, proc: Path = PROC) -> None:
     (proc / str(pid) / "clear_refs").write_text("5")
 
 
-def private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
-    """(copied, fresh): the worker's own pages that nobody shares, with and without a page of the twin's at the same address.
+def count_private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
+    """(copied, fresh): how many pages are the worker's alone, with and without one of the twin's.
 
-    Its own are anonymous pages, and those of mappings it could share for writing, which count as dirty too once it has written to them.
-
-    "Nobody shares" is pagemap's bit 56, page exclusively mapped; without privileges the kernel hides only the frame numbers.
+    The twin's page counts at the same address. A page is the worker's alone by bit 56 of pagemap,
+    "exclusively mapped". Without privileges the kernel hides only the frame numbers.
     """
     copied = private = 0
-    for _, own, there in private_ranges(worker, twin, proc):
-        private += own.count(1)
-        copied += (int.from_bytes(own, "big") & int.from_bytes(there, "big")).bit_count()
+    for _, alone, there in private_ranges(worker, twin, proc):
+        private += alone.count(1)
+        copied += (int.from_bytes(alone, "big") & int.from_bytes(there, "big")).bit_count()
     return copied, private - copied
 
 
 def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[int, bytes, bytes]]:
-    """(first page's number, 1 for each page that is the worker's alone, 1 for each that the twin has), where any is the worker's alone."""
+    """(first page's number, alone, there) for each address range with a page of the worker's alone.
+
+    `alone` and `there` have a byte a page: 1 where it is the worker's alone, and where the twin
+    has one. Anonymous pages can be the worker's alone. So can pages of mappings shared for
+    writing: they count as dirty too once the worker has written to them.
+    """
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
         open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
     ):
         for start, end, shared in ranges(worker, proc):
-            own = _flags(mine, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
-            if 1 in own:
-                yield (
-                    start // PAGE,
-                    own,
-                    _flags(theirs, start, end).translate(_IS_THERE).ljust(len(own), b"\0"),
-                )
+            alone = _flags(mine, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
+            if 1 in alone:
+                there = _flags(theirs, start, end).translate(_IS_THERE)
+                yield start // PAGE, alone, there.ljust(len(alone), b"\0")
 
 
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether shared for writing) of the mapped address ranges, like neighbours joined.
+    """(start, end, whether shared for writing) of the mapped address ranges.
 
-    The vsyscall page at the top of the address space has no pagemap.
+    Neighbours of the same kind are joined. The vsyscall page at the top is left out: it has no
+    pagemap.
     """
     first, last, before = 0, 0, False
     for line in (proc / str(pid) / "maps").read_text().splitlines():
-        span, mode = line.split(" ", 2)[:2]
-        start, _, end = span.partition("-")
-        low, high, shared = int(start, 16), int(end, 16), mode[1] == "w" and mode[3] == "s"
+        low, high, shared = _mapping(line)
         if low >= 1 << 63:
             continue
         if (low, shared) != (last, before):
@@ -112,14 +114,22 @@ def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
         yield first, last, before
 
 
+def _mapping(line: str) -> tuple[int, int, bool]:
+    """(start, end, whether shared for writing) of a line of maps."""
+    span, mode = line.split(" ", 2)[:2]
+    start, _, end = span.partition("-")
+    return int(start, 16), int(end, 16), mode[1] == "w" and mode[3] == "s"
+
+
 def _flags(pagemap: FileIO, start: int, end: int) -> bytes:
+    """The topmost byte of each page's entry; fewer where the address space ends before `end`."""
     count = (end - start) // PAGE * _ENTRY_BYTES
-    data = os.pread(pagemap.fileno(), count, start // PAGE * _ENTRY_BYTES)
-    return data[_ENTRY_BYTES - 1 :: _ENTRY_BYTES]
+    entries = os.pread(pagemap.fileno(), count, start // PAGE * _ENTRY_BYTES)
+    return entries[_ENTRY_BYTES - 1 :: _ENTRY_BYTES]
 
 
 def state(pid: int, proc: Path = PROC) -> str:
-    """The state letter of the main thread: R running, S blocked, Z ended; X when the process is gone."""
+    """The main thread's state letter: R running, S blocked, Z ended, X when the process is gone."""
     try:
         return (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -127,14 +137,18 @@ def state(pid: int, proc: Path = PROC) -> str:
 
 
 def forks(pid: int, proc: Path = PROC) -> list[int]:
-    """The children of a process that have not executed another program, and so share its pages."""
-    children = [
-        child
-        for path in (proc / str(pid) / "task").glob("*/children")
-        for child in path.read_text().split()
-    ]
-    program = (proc / str(pid) / "cmdline").read_bytes()
-    return [int(child) for child in children if (proc / child / "cmdline").read_bytes() == program]
+    """The children that have not executed another program, and so share the process's pages."""
+    program = _program(proc / str(pid))
+    sharing = []
+    for listing in (proc / str(pid) / "task").glob("*/children"):
+        for child in listing.read_text().split():
+            if _program(proc / child) == program:
+                sharing.append(int(child))
+    return sharing
+
+
+def _program(process: Path) -> bytes:
+    return (process / "cmdline").read_bytes()
 
 
 def cpu_time(pid: int) -> int:

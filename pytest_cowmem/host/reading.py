@@ -23,7 +23,7 @@ def read(worker: int, twin: int, table: Sequence[int], *, at_ready: bool = False
     cpu = procfs.cpu_time(worker)
     memory = procfs.memory(worker)
     resident, highest = _given(lambda: _sizes(worker, at_ready)) or (None, None)
-    pages = _given(lambda: procfs.private_pages(worker, twin))
+    pages = _given(lambda: procfs.count_private_pages(worker, twin))
     copied, fresh = pages or (None, None)
     return Reading(
         private=memory.private_dirty,

@@ -105,9 +105,7 @@ class Zygote:
                 case answers.Started(facts):
                     return Facts.of(**facts)
                 case answers.Failed(line, traceback):
-                    raise AppFailed(
-                        f"the app {self.app.target!r} could not be preloaded: {line}\n\n{traceback}"
-                    )
+                    raise AppFailed(_not_preloaded(self.app.target, line, traceback))
 
     def _send_start(self, config: dict[str, Any], table_fd: int) -> None:
         wire.send(self._control, (messages.START, config))
@@ -191,6 +189,16 @@ class Zygote:
         self._shared.close()
 
 
+def _not_preloaded(target: str, line: str, traceback: str) -> str:
+    """Why an app could not be preloaded; `traceback` is `line` where no code of the app ran."""
+    problem = f"the app {target!r} could not be preloaded: {line}"
+    if traceback != line:
+        return f"{problem}\n\n{traceback}"
+    if line.startswith("ModuleNotFoundError: "):
+        return f"{problem}; correct the name, or add its folder to pythonpath"
+    return problem
+
+
 class Zygotes:
     """The zygotes of a run, one for each app.
 
@@ -214,10 +222,9 @@ class Zygotes:
             try:
                 zygote = Zygote(app, self._rootdir, self._path, self._timeout)
             except AppFailed as error:
-                line = str(error).partition("\n")[0]
-                self._failed[app] = (
-                    f"{line} (its traceback is shown with the first test that needed it)"
-                )
+                line, _, traceback = str(error).partition("\n")
+                shown = " (its traceback is shown with the first test that needed it)"
+                self._failed[app] = line + (shown if traceback else "")
                 raise
             self._running[app] = zygote
         return zygote

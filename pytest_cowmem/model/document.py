@@ -15,7 +15,7 @@ class Document:
     metrics that all tests are held to. `tests` counts the collected tests that measure. `stale`
     names entries without a test. `update` is the mode of `--cowmem-update`, if any, `changes` what
     it wrote, and `refused` why the file could not be written. `usage_error` is what ended a run
-    before it began. `explain` says whether all tests are to say where their bytes went.
+    before it began. `unverified` says why figures of this interpreter may be wrong. `explain` says whether all tests are to say where their bytes went.
     """
 
     records: tuple[Record, ...] = ()
@@ -28,6 +28,7 @@ class Document:
     changes: tuple[Change, ...] = ()
     refused: str = ""
     usage_error: str = ""
+    unverified: str = ""
     explain: bool = False
 
     @property

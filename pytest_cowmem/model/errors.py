@@ -1,4 +1,7 @@
-"""What can go wrong, as exceptions whose text is one sentence with the cause and the mend. Runs in the pytest process."""
+"""What can go wrong, as exceptions. Runs in the pytest process.
+
+An exception's text is one sentence with the cause and the mend.
+"""
 
 
 class CowmemError(Exception):
@@ -6,11 +9,11 @@ class CowmemError(Exception):
 
 
 class UsageError(CowmemError):
-    """The user wrote something that cannot be meant: a marker, an option, an app's name, a baseline file."""
+    """Something the user wrote is invalid: a marker, an option, an app's name, a baseline file."""
 
 
 class AppFailed(CowmemError):
-    """The app could not be preloaded; the text holds its traceback."""
+    """The app could not be preloaded; the text holds the app's traceback."""
 
 
 class ZygoteDied(CowmemError):
@@ -18,7 +21,7 @@ class ZygoteDied(CowmemError):
 
 
 class WorkerDied(CowmemError):
-    """The worker ended, or was ended for being too slow, before it had answered."""
+    """The worker ended before it had answered, or was killed since it took too long."""
 
 
 class MixedStatuses(CowmemError):
@@ -30,7 +33,7 @@ class CallRaised(CowmemError):
 
 
 class CannotMeasure(CowmemError):
-    """This machine, or this scenario, does not give what a measurement needs."""
+    """This machine or this test does not give what a measurement needs."""
 
 
 def wrong_and_right(problem: str, wrong: str, right: str) -> UsageError:

@@ -141,6 +141,8 @@ def _notes(document: Document) -> Iterator[str]:
 
 def _warnings(document: Document) -> Iterator[str]:
     """What has no baseline, what was not measured, and what has no test, loudly."""
+    if document.unverified:
+        yield document.unverified
     yield from _without_entry(document)
     for record in document.records:
         for judgment in record.judgments:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_cowmem.host.machine import profile_key
+from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import stale, update
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
@@ -43,6 +43,7 @@ def document(
         stale=tuple(test for _, test in gone),
         update=settings.update,
         usage_error=collected.usage_error,
+        unverified=unverified(),
         explain=settings.explain,
     )
     if write and settings.update is not None and not collected.usage_error:

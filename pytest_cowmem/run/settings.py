@@ -1,22 +1,27 @@
 """Options, made into one frozen Settings. Runs in the pytest process."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import pytest
 
 from pytest_cowmem.judge.budget import parse_tolerance_lines
-from pytest_cowmem.model.app import App, check_module_exists
+from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.metrics import Tolerance
 from pytest_cowmem.options import flag
 
+Number = TypeVar("Number", int, float)
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked to do. `timeout` is in seconds, `path` holds absolute folders, `update` is a mode or None."""
+    """What a run was asked to do.
+
+    `path` holds absolute folders, `timeout` is in seconds, `update` is a mode or None.
+    """
 
     app: App | None
     baseline: Path
@@ -34,22 +39,14 @@ class Settings:
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> "Settings":
-        """Read them; the command line wins over the ini file. UsageError for a value that cannot be meant."""
-        beside = (config.inipath or config.rootpath / "pytest.ini").parent
-        path = [str(config.rootpath / folder) for folder in config.getini("pythonpath")]
+        """Read them; the command line wins over the ini file. UsageError for an invalid value."""
         target = config.getini("cowmem_app")
-        app = App(target) if target else None
-        if app is not None:
-            check_module_exists(app.target, [str(config.rootpath), *path])
-        given = config.getoption("cowmem_baseline")
         return cls(
-            app=app,
-            baseline=config.invocation_params.dir / given
-            if given
-            else beside / config.getini("cowmem_baseline"),
+            app=App(target) if target else None,
+            baseline=_baseline(config),
             explain=flag(config, "cowmem_explain"),
             only=flag(config, "cowmem_only"),
-            path=path,
+            path=[str(config.rootpath / folder) for folder in config.getini("pythonpath")],
             prove=flag(config, "cowmem_prove"),
             ratchet=config.getini("cowmem_ratchet"),
             rootdir=config.rootpath,
@@ -61,9 +58,20 @@ class Settings:
         )
 
 
-def _number(config: pytest.Config, name: str, kind: Callable[[Any], Any]) -> Any:
-    option = config.getoption(name, None)
-    text = config.getini(name) if option is None else option
+def _baseline(config: pytest.Config) -> Path:
+    """The baseline file: an option is relative to where pytest was run, a setting to its file."""
+    given: str | None = config.getoption("cowmem_baseline")
+    if given:
+        return config.invocation_params.dir / given
+    name: str = config.getini("cowmem_baseline")
+    folder = config.inipath.parent if config.inipath else config.rootpath
+    return folder / name
+
+
+def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:
+    """A positive number from the command line, else from the ini file. UsageError if it is none."""
+    given = config.getoption(name, None)
+    text = config.getini(name) if given is None else given
     try:
         value = kind(text)
         if not 0 < value < 10**9:

@@ -1,7 +1,7 @@
-"""Garbage collections, counted into memory the pytest process shares. Runs in the worker.
+"""Count garbage collections into memory that the pytest process shares. Runs in the worker.
 
-The callback takes no lock, keeps no object and adds up in place, so it neither moves the figures nor runs out of room: one row of
-integers a generation, however many collections there are.
+There is one row of integers a generation, however many collections there are. The callback takes
+no lock, keeps no object and adds up in place: it does not move the figures.
 """
 
 import gc
@@ -19,7 +19,11 @@ _record: "Callable[[str, dict[str, Any]], None] | None" = None
 
 
 def recorder(table: "memoryview[int]") -> Callable[[str, dict[str, Any]], None]:
-    """A callback for `gc.callbacks` that adds each collection to `table`, GENERATIONS rows of COLUMNS 8-byte integers."""
+    """A callback for `gc.callbacks` that adds each collection to `table`.
+
+    The table has GENERATIONS rows of COLUMNS 8-byte integers. Times are nanoseconds; `faults` are
+    minor page faults (getrusage(2)).
+    """
     thread_clock, wall_clock = time.thread_time_ns, time.perf_counter_ns
     usage, who = resource.getrusage, resource.RUSAGE_THREAD
     width, last = len(COLUMNS), GENERATIONS - 1
@@ -53,7 +57,10 @@ def shared_table(fd: int) -> "memoryview[int]":
 
 
 def arm(table: "memoryview[int]") -> None:
-    """Start recording; the callback has run once by then, so that its own first faults are not a collection's."""
+    """Start recording.
+
+    The callback runs once before that, so that its own first faults do not count as a collection's.
+    """
     global _record
     _record = record = recorder(table)
     record("start", {})
@@ -69,9 +76,9 @@ def armed() -> bool:
 
 
 def calibrate(objects: int = 100_000, repeats: int = 7) -> int:
-    """Thread CPU nanoseconds of one collection of `objects` lists, the least of `repeats`: how fast this machine collects.
+    """How fast this machine collects: thread CPU nanoseconds of one collection of `objects` lists.
 
-    Runs in a throwaway fork, since it freezes everything else out of the way first.
+    It is the least of `repeats`. Runs in a throwaway fork, since it freezes all other objects.
     """
     gc.disable()
     gc.freeze()
@@ -81,5 +88,5 @@ def calibrate(objects: int = 100_000, repeats: int = 7) -> int:
         begun = time.thread_time_ns()
         gc.collect()
         spent.append(time.thread_time_ns() - begun)
-    assert len(kept) == objects  # alive until here
+    assert len(kept) == objects  # keeps them alive until here
     return min(spent)

@@ -1,4 +1,7 @@
-"""Plant a regression, to see whether the gate notices. Runs in the worker, in rounds that prove the gate and in no other."""
+"""Plant a regression, to see whether the gate notices.
+
+Runs in the worker, in the rounds that prove the gate and in no others.
+"""
 
 import gc
 import mmap
@@ -7,26 +10,32 @@ from collections.abc import Iterator
 from typing import Any
 
 _ITERATED = (list, tuple, set, frozenset)
-_MOST_OBJECTS = 1_000_000  # looked at for one request, so that an exhausted heap ends it
+_MOST_OBJECTS = 1_000_000  # looked at for one request, so that a heap without new pages ends it
 
 
 def plant(kind: str, pages: int) -> int:
-    """Dirty `pages` more pages, by referring to objects ("read") or by new pages that stay ("allocate"); how many it could."""
+    """Dirty `pages` more pages; returns how many could be dirtied.
+
+    "read" refers to the app's objects, "allocate" writes to new pages and keeps them.
+    """
     return read(pages) if kind == "read" else allocate(pages)
 
 
 def read(pages: int) -> int:
-    """Refer to objects until `pages` pages have been reached for the first time; fewer when no object is left."""
+    """Refer to objects until `pages` pages are reached for the first time.
+
+    Returns how many were: fewer when no object is left.
+    """
     before = len(_reached)
-    for looked_at, found in enumerate(_objects):
-        _reached.add(id(found) // mmap.PAGESIZE)
+    for looked_at, obj in enumerate(_objects):
+        _reached.add(id(obj) // mmap.PAGESIZE)
         if len(_reached) - before >= pages or looked_at > _MOST_OBJECTS:
             break
     return len(_reached) - before
 
 
 def allocate(pages: int) -> int:
-    """Write to `pages` new pages."""
+    """Write to `pages` new pages and keep them."""
     fresh = mmap.mmap(-1, pages * mmap.PAGESIZE)
     for page in range(pages):
         fresh[page * mmap.PAGESIZE] = 1
@@ -35,34 +44,36 @@ def allocate(pages: int) -> int:
 
 
 def walk() -> Iterator[Any]:
-    """All objects that can be reached from the modules, each once, one at a time: a reference taken is a page written.
+    """All objects that can be reached from the modules, each once.
 
-    But for what this module keeps, which grows as the walk goes on.
+    They come one at a time, since a reference taken is a page written. This module's own globals
+    are left out, which grow as the walk goes on.
     """
     seen = {id(globals())}
     stack: list[Iterator[Any]] = [iter(sys.modules.values())]
     while stack:
         try:
-            found = next(stack[-1])
-        except (
-            StopIteration,
-            RuntimeError,
-        ):  # at its end, or the app has changed its size: in a thread, or as a collection ran
+            obj = next(stack[-1])
+        except (StopIteration, RuntimeError):
+            # RuntimeError: the app changed the container's size, in a thread or in a collection
             stack.pop()
             continue
-        if id(found) not in seen:
-            seen.add(id(found))
-            yield found
-            stack.append(parts(found))
+        if id(obj) not in seen:
+            seen.add(id(obj))
+            yield obj
+            stack.append(parts(obj))
 
 
-def parts(found: Any) -> Iterator[Any]:
-    """What an object refers to; of the builtin containers one by one, since a list of them all would refer to all at once."""
-    if type(found) in _ITERATED:
-        return iter(found)
-    if type(found) is dict:
-        return iter(found.values())
-    return iter(gc.get_referents(found))
+def parts(obj: Any) -> Iterator[Any]:
+    """What an object refers to, one by one for the builtin containers.
+
+    A list of their items would refer to all of them at once.
+    """
+    if type(obj) in _ITERATED:
+        return iter(obj)
+    if type(obj) is dict:
+        return iter(obj.values())
+    return iter(gc.get_referents(obj))
 
 
 _objects = walk()

@@ -1,5 +1,6 @@
-"""What a process asks the kernel of itself. Runs in the zygote and its forks, and in the pytest process as it starts a zygote.
+"""What a process asks the kernel to do for itself, through prctl and personality.
 
+Runs in the zygote and its forks, and in the pytest process when it starts a zygote. It uses
 `ctypes`, since the standard library wraps neither call.
 """
 
@@ -18,29 +19,32 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` ends (prctl(2)); cleared by fork, so every fork calls it."""
+    """Have the kernel kill this process when `parent` ends (prctl(2)).
+
+    A fork does not inherit this, so every fork calls it.
+    """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become the parent of descendants whose own parent ends (prctl(2)), instead of init; not inherited by forks."""
+    """Become, instead of init, the parent of descendants whose own parent ends (prctl(2)).
+
+    A fork does not inherit this.
+    """
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def end_children() -> None:
-    """Kill and reap all children, and theirs as they are adopted, until none is left."""
+    """Kill and reap all children until none is left; theirs become ours by adoption."""
     while children := _children():
         for pid in children:
             try:
                 os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
-            except (
-                ProcessLookupError,
-                ChildProcessError,
-            ):  # the app's own SIGCHLD handling took it
-                continue
+            except (ProcessLookupError, ChildProcessError):
+                continue  # the app's own SIGCHLD handling has reaped it
 
 
 def _children() -> "list[int]":
@@ -52,16 +56,17 @@ def _children() -> "list[int]":
 
 
 def addresses_are_fixed() -> bool:
-    """Whether address randomisation is off for this process; False where the kernel does not say."""
+    """Whether address randomisation is off here; False where the kernel does not say."""
     present = _libc.personality(_QUERY)
     return present != -1 and bool(present & _ADDR_NO_RANDOMIZE)
 
 
 @contextmanager
 def fixed_addresses() -> "Iterator[None]":
-    """Have what this thread executes run without address randomisation, where that is allowed (Docker's seccomp profile does not).
+    """Turn address randomisation off for the programs this thread starts, where that is allowed.
 
-    A thread's personality is inherited by fork and kept by exec, and counts when a program is loaded: personality(2).
+    Docker's seccomp profile refuses it. Fork inherits a thread's personality and exec keeps it;
+    it counts when a program is loaded (personality(2)).
     """
     present = _libc.personality(_QUERY)
     if present != -1:

@@ -117,8 +117,10 @@ def test_threads_of_the_zygote_are_named(zygotes, tmp_path):
         "import threading\nfrom bare import quiet as app\n"
         "threading.Thread(target=threading.Event().wait, name='sweeper', daemon=True).start()\n"
     )
-    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts.threads == ["sweeper"]
-    assert zygotes.get(App("bare:quiet")).facts.threads == []
+    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts.threads == (
+        "sweeper",
+    )
+    assert zygotes.get(App("bare:quiet")).facts.threads == ()
 
 
 def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure, tmp_path):

@@ -271,7 +271,6 @@ def test_an_unreadable_baseline_is_a_usage_error_and_stays_as_it_is(shop, pytest
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["-o", "cowmem_app=nowhere.at_all:app"], "names no module"),
         (["-o", "cowmem_app=shop:1"], "must be named as module:attribute"),
         (["-o", "cowmem_rounds=none"], "cowmem_rounds is a positive number"),
         (["-o", "cowmem_timeout=-1"], "cowmem_timeout is a positive number"),
@@ -295,7 +294,7 @@ def test_what_cannot_be_meant_is_a_usage_error(shop, options, words):
     [
         ("mem_budget(privat='8 KiB')", "there is no metric 'privat'"),
         ("mem_budget(private=0.5)", "0.5 is not a whole number of bytes"),
-        ("cow_app('nowhere.at_all:app')", "the app 'nowhere.at_all:app' names no module"),
+        ("cow_app('nowhere at all')", "the app must be named as module:attribute"),
     ],
 )
 def test_a_marker_that_cannot_be_meant_is_a_usage_error(shop, pytester, workers, marker, told):
@@ -303,6 +302,15 @@ def test_a_marker_that_cannot_be_meant_is_a_usage_error(shop, pytester, workers,
     result = shop(*workers)
     assert told in " ".join((result.stdout.str() + result.stderr.str()).split())
     assert result.ret == 4
+
+
+def test_an_app_that_is_nowhere_is_an_error_of_each_test_that_needs_it(shop, pytester):
+    pytester.makepyfile(test_shop=TEST + TEST.replace("kept(", "again("))
+    result = shop("-o", "cowmem_app=nowhere.at_all:app")
+    result.assert_outcomes(errors=2)
+    told = [line for line in result.outlines if line.startswith("the app 'nowhere.at_all:app' ")]
+    assert len(told) == 2
+    assert all("ModuleNotFoundError: No module named 'nowhere'" in line for line in told)
 
 
 def test_a_budget_on_a_test_without_a_worker_is_refused(shop, pytester):

@@ -1,4 +1,7 @@
-"""--cowmem-prove: planted regressions are caught close to the tolerance, and a gate that misses them fails."""
+"""--cowmem-prove: regressions are planted and caught close to the tolerance.
+
+A gate that misses them fails.
+"""
 
 import json
 import re
@@ -13,24 +16,23 @@ from pytest_cowmem.run.prove import KINDS, prove
 
 TEST = "def test_quiet(cow_worker):\n    assert cow_worker.get('/').status_code == 200\n"
 MIB = 1 << 20
-MOST = {
-    "read": 2,
-    "allocate": 1 + 2 / 16,
-}  # of what is tolerated; reading takes books of its own, which grow by leaps
+# The largest regression caught, as a multiple of what is tolerated. "read" keeps a set of the
+# pages it has reached, which grows by leaps.
+MOST = {"read": 2, "allocate": 1 + 2 / 16}
 
 
 def judge_at(limit, tolerated=65536, baseline=0, budget=None):
-    """A gate that tolerates 64 KiB above the baseline, twice that below, and goes red above `limit` bytes."""
+    """A gate that goes red above `limit` bytes.
+
+    It says that it tolerates 64 KiB above the baseline, and twice that below.
+    """
 
     def judge(private):
-        verdict = (
-            Verdict.REGRESSED
-            if private > limit
-            else Verdict.IMPROVED
-            if private < baseline
-            else Verdict.OK
-        )
-        allowed = 2 * tolerated if verdict is Verdict.IMPROVED else tolerated
+        verdict, allowed = Verdict.OK, tolerated
+        if private > limit:
+            verdict = Verdict.REGRESSED
+        elif private < baseline:
+            verdict, allowed = Verdict.IMPROVED, 2 * tolerated
         return Judgment("private", private, 0, budget, baseline, allowed, verdict)
 
     return judge
@@ -38,9 +40,8 @@ def judge_at(limit, tolerated=65536, baseline=0, budget=None):
 
 def caught(result, test="test_quiet"):
     """The smallest regressions caught, in bytes, from the summary's table."""
-    (line,) = (
-        line for line in result.outlines if re.search(rf"{test} +\d\S+ [KM]iB +\d\S+ [KM]iB$", line)
-    )
+    row = re.compile(rf"{test} +\d\S+ [KM]iB +\d\S+ [KM]iB$")
+    (line,) = filter(row.search, result.outlines)
     return [
         float(amount) * {"K": 1 << 10, "M": MIB}[unit]
         for amount, unit in re.findall(r"([\d.]+) ([KM])iB", line)
@@ -102,13 +103,14 @@ def test_a_limit_below_the_baseline_is_what_a_test_may_grow_to(zygotes, talk):
 
 
 def test_the_walk_over_all_objects_leaves_its_own_books_out():
-    program = "from pytest_cowmem.zygote import plant; print(any(found is plant._reached for found in plant.walk()))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True
-        ).stdout
-        == "False\n"
+    program = (
+        "from pytest_cowmem.zygote import plant\n"
+        "print(any(obj is plant._reached for obj in plant.walk()))"
     )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "False\n"
 
 
 def test_all_objects_can_be_read(zygotes, talk):
@@ -157,17 +159,16 @@ def test_what_has_improved_passes_and_is_told_to_lock_that_in(project):
     project(TEST.replace("'/'", "'/map?1280'"), "--cowmem-update", app="bare:busy")
     result = project(TEST, "--cowmem-prove", app="bare:busy")
     assert result.ret == 0
-    said = " ".join(result.outlines)
     assert (
-        "note: private is below its baseline, and the gate lets it grow back: lock that in with --cowmem-update"
-        in " ".join(said.split())
-    )
+        "note: private is below its baseline, and the gate lets it grow back: "
+        "lock that in with --cowmem-update"
+    ) in " ".join(" ".join(result.outlines).split())
     for kind, planted in zip(KINDS, caught(result), strict=True):
         assert 5 * MIB < planted <= 5.5 * MIB * MOST[kind]
 
 
 def test_a_test_just_below_its_baseline_is_no_false_alarm(project, pytester):
-    """In another layout less may be no improvement, and the gate tolerate more above the baseline than below."""
+    """In another layout the gate tolerates more above the baseline than below."""
     project(TEST.replace("'/'", "'/map?1280'"), "--cowmem-update", app="bare:busy")
     baseline = pytester.path / "cowmem-baseline.json"
     recorded = json.loads(baseline.read_text())

@@ -1,14 +1,12 @@
 """How an app is named: gunicorn's syntax, read as literals and never run."""
 
 import keyword
-import sys
-from importlib.machinery import PathFinder
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cowmem.model.app import App, check_module_exists, check_policy, parse_target
+from pytest_cowmem.model.app import App, check_policy, parse_target
 from pytest_cowmem.model.errors import UsageError
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
@@ -125,25 +123,11 @@ def test_an_option_that_cannot_be_meant(options, right):
     assert right in str(caught.value).partition("right: ")[2]
 
 
-def test_a_module_is_looked_for_where_an_import_would(monkeypatch, tmp_path):
-    check_module_exists("pytest_cowmem.zygote.worker:work", [])
-    with pytest.raises(UsageError, match=r"there is no 'pytest_cowmem\.nothing'"):
-        check_module_exists("pytest_cowmem.nothing:app", [])
-    with pytest.raises(UsageError, match="there is no 'editable_shop'"):
-        check_module_exists("editable_shop.wsgi:app", [])
-
-    class Finder:
-        """What an editable install may put into sys.meta_path."""
-
-        @staticmethod
-        def find_spec(name, path=None, target=None):
-            return PathFinder.find_spec(name, [str(tmp_path)]) if name == "editable_shop" else None
-
-    (tmp_path / "editable_shop").mkdir()
-    (tmp_path / "editable_shop" / "__init__.py").touch()
-    (tmp_path / "editable_shop" / "wsgi.py").touch()
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
-    check_module_exists("editable_shop.wsgi:app", [])
+def test_an_invalid_variable_is_shown_without_the_others():
+    with pytest.raises(UsageError) as caught:
+        App("shop:app", env={"TOKEN": "secret", "A=B": "1"})
+    assert "wrong: env={'A=B': '1'}" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_a_marker_varies_the_app():

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from pytest_cowmem.cli import doctor
+from pytest_cowmem.host.machine import Build
 
 
 def test_this_machine_can_measure():
@@ -20,10 +22,8 @@ def test_this_machine_can_measure():
     for name in (
         "smaps_rollup",
         "pagemap",
-        "/proc/PID/mem",
         "personality",
         "THP",
-        "ptrace scope",
         "cgroup",
         "Python",
     ):
@@ -51,29 +51,6 @@ def test_a_fatal_lack_exits_with_1_and_a_limit_does_not():
     assert "pagemap: no copied; use another kernel" in text
 
 
-def test_what_lacks_and_is_not_needed_is_no_limit():
-    text, code = doctor.report(
-        [doctor.needed("/proc/PID/mem", raising, "not needed", "no figure", "leave it")]
-    )
-    assert (code, "limited" in text) == (0, False)
-    assert "/proc/PID/mem: no figure; leave it" in text
-
-
-@pytest.mark.parametrize("scope", ["0", "1", "2", "3", None])
-def test_no_ptrace_scope_costs_a_figure(tmp_path, scope):
-    setting = tmp_path / "scope"
-    if scope:
-        setting.write_text(f"{scope}\n")
-    finding = doctor.ptrace_scope(setting)
-    assert finding.found == (scope or "no Yama")
-    assert finding.verdict == ("not needed" if scope in ("2", "3") else "ok")
-    assert finding.cost.startswith("costs no figure")
-    assert ("until a reboot" in finding.cost, "ptrace_scope to 1" in finding.mend) == (
-        scope == "3",
-        scope != "3",
-    )
-
-
 def test_huge_pages_handed_out_unasked_are_a_limit(tmp_path):
     setting = tmp_path / "enabled"
     setting.write_text("[always] madvise never\n")
@@ -83,11 +60,10 @@ def test_huge_pages_handed_out_unasked_are_a_limit(tmp_path):
 
 
 def test_a_debug_or_free_threaded_build_is_a_limit():
-    assert doctor.python_build({"Py_DEBUG": 1}.get).verdict == "limited"
-    assert doctor.python_build({"Py_GIL_DISABLED": 1, "Py_DEBUG": 0}.get).found.endswith(
-        "free-threaded"
-    )
-    assert doctor.python_build({"Py_GIL_DISABLED": 0}.get).verdict == "ok"
+    plain = Build("cpython", (3, 14, 5))
+    assert doctor.python_build(plain).verdict == "ok"
+    assert doctor.python_build(replace(plain, debug=True)).verdict == "limited"
+    assert doctor.python_build(replace(plain, free_threaded=True)).found.endswith("free-threaded")
 
 
 VERSION_1 = (

@@ -8,8 +8,11 @@ import pytest
 from records import FACTS
 
 from pytest_cowmem.host import machine
+from pytest_cowmem.host.machine import Build
 
 HERE = machine.profile_key({})
+LARGE = Build("cpython", (3, 15, 0), large_arenas=True)
+ASKED = {"PYTHON_PYMALLOC_HUGEPAGES": "1"}
 
 
 def test_a_profile_is_named_by_what_moves_private_bytes():
@@ -35,9 +38,46 @@ def test_another_allocator_is_another_profile(environ, end):
     assert key.endswith(end)
 
 
-def test_a_debug_build_is_another_profile(monkeypatch):
-    monkeypatch.setattr(sys, "gettotalrefcount", lambda: 0, raising=False)
-    assert "d-gil" in machine.profile_key({}) or "d-free" in machine.profile_key({})
+def words(build, environ):
+    """The words of a key from the Python on."""
+    return machine.profile_key(environ, build).split("-", 4)[4]
+
+
+@pytest.mark.parametrize(
+    ("build", "environ", "expected"),
+    [
+        (Build("cpython", (3, 13, 9)), {}, "cpython3.13-gil-pymalloc"),
+        (Build("cpython", (3, 14, 0)), {}, "cpython3.14-gil-incremental-pymalloc"),
+        (Build("cpython", (3, 14, 4)), {}, "cpython3.14-gil-incremental-pymalloc"),
+        (Build("cpython", (3, 14, 5)), {}, "cpython3.14-gil-pymalloc"),
+        (Build("cpython", (3, 15, 0)), {}, "cpython3.15-gil-pymalloc"),
+        (Build("cpython", (3, 15, 0)), ASKED, "cpython3.15-gil-pymalloc"),
+        (Build("cpython", (3, 13, 9), debug=True), {}, "cpython3.13d-gil-pymalloc"),
+        (
+            Build("cpython", (3, 14, 0), free_threaded=True),
+            {},
+            "cpython3.14-free-threaded-mimalloc",
+        ),
+        (LARGE, {}, "cpython3.15-gil-arenas2m-pymalloc"),
+        (LARGE, ASKED, "cpython3.15-gil-hugepages-pymalloc"),
+        (LARGE, {"PYTHON_PYMALLOC_HUGEPAGES": "0"}, "cpython3.15-gil-arenas2m-pymalloc"),
+    ],
+)
+def test_a_build_that_departs_has_a_word_for_it(build, environ, expected):
+    assert words(build, environ) == expected
+
+
+def test_what_the_running_build_says_of_itself():
+    build = Build.running()
+    assert (build.name, build.version) == (sys.implementation.name, sys.version_info[:3])
+    assert build.debug == hasattr(sys, "gettotalrefcount")
+    assert build.free_threaded == (not getattr(sys, "_is_gil_enabled", lambda: True)())
+
+
+def test_only_a_free_threaded_build_is_unverified():
+    build = Build("cpython", (3, 15, 0), free_threaded=True)
+    assert machine.unverified(build).endswith("its figures are unverified")
+    assert machine.unverified(replace(build, free_threaded=False)) == ""
 
 
 @pytest.mark.parametrize("name", ["HOME", "PATH", "PYTHONHASHSEED", "CI"])

@@ -122,7 +122,7 @@ def test_private_pages_are_told_apart_by_the_twins(process, tmp_path):
     twin = {1: PRESENT, 2: SWAPPED, 4: PRESENT, 5: PRESENT, 6: PRESENT, 20: PRESENT | EXCLUSIVE}
     process(1, maps=maps, pagemap=pagemap(worker))
     process(2, pagemap=pagemap(twin))
-    assert procfs.private_pages(1, 2, tmp_path) == (
+    assert procfs.count_private_pages(1, 2, tmp_path) == (
         3,
         4,
     )  # copied: 1, 2, 20; fresh: 3, 8, 21 and 22 where the twin's pagemap has ended
@@ -171,7 +171,7 @@ def test_the_peak_outlives_what_caused_it_until_it_is_reset():
 
 def test_private_pages_of_real_forks(fork_that_writes):
     writer, idler, twin = fork_that_writes(300), fork_that_writes(0), fork_that_writes(0)
-    assert procfs.private_pages(writer, twin)[0] - procfs.private_pages(idler, twin)[
+    assert procfs.count_private_pages(writer, twin)[0] - procfs.count_private_pages(idler, twin)[
         0
     ] == pytest.approx(300, abs=30)
 

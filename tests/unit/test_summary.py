@@ -143,6 +143,11 @@ def test_the_view_tells_masters_environments_and_each_note_once():
     )
 
 
+def test_the_view_says_first_that_figures_are_unverified():
+    shown = view(Document((record(),), unverified="its figures are unverified"))
+    assert shown.warnings[0] == "its figures are unverified"
+
+
 @pytest.mark.parametrize(
     ("tests", "why"),
     [
