@@ -19,13 +19,7 @@ from pytest_cowmem.zygote.forks import fork_into, wait
 def be_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """Fork a worker on the socket that comes along for it, and hold its image untouched."""
     (fd,) = wire.receive_fds(control, 1)
-    pid = _fork_worker(control, fd, lambda far: worker.work(far, preloaded))
-    try:
-        wire.receive(control)
-    except EOFError:  # the pytest process is gone
-        process.end_children()
-        return
-    _reap(control, pid)
+    _live(control, fd, lambda far: worker.work(far, preloaded), _answer_nothing)
 
 
 def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
@@ -44,22 +38,41 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
 
     roots = [*preloaded.path, *afternoon.app_folders(preloaded.target)]
     afternoon.prepare(maps, roots, allocated)
-    pid = _fork_worker(control, fd, be_worker)
+    _live(control, fd, be_worker, lambda kind: afternoon.answer_in_twin(kind, loaded))
+
+
+def _answer_nothing(kind: str) -> wire.Message:
+    raise ValueError(f"only the twin of a traced worker answers {kind!r}")
+
+
+def _live(
+    control: socket.socket,
+    fd: int,
+    life: Callable[[socket.socket], None],
+    answer: Callable[[str], wire.Message],
+) -> None:
+    """Fork a worker that leads its `life` on the socket `fd`, and reap it when told to.
+
+    Until then, answer what is asked.
+    """
+    pid = _fork_worker(control, fd, life)
     try:
         while (kind := wire.receive_message(control)[0]) != messages.REAP:
             try:
-                answer = afternoon.answer_in_twin(kind, loaded)
+                message = answer(kind)
             except Exception as error:
-                answer = (messages.FAILED, *told(error))
-            wire.send(control, answer)
+                message = (messages.FAILED, *told(error))
+            wire.send(control, message)
     except EOFError:  # the pytest process is gone
         process.end_children()
         return
-    _reap(control, pid)
+    code = wait(pid)
+    process.end_children()  # what the worker left running
+    wire.send(control, (messages.REAPED, code))
 
 
 def _fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket], None]) -> int:
-    """Fork a worker that leads its `life` on the socket `fd`, and tell the pytest process; its pid."""
+    """Fork a worker, and tell the pytest process; its pid."""
 
     def be_worker() -> None:
         control.close()
@@ -70,10 +83,3 @@ def _fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket]
         pid = fork_into(be_worker)
     wire.send(control, (messages.FORKED, os.getpid(), pid))
     return pid
-
-
-def _reap(control: socket.socket, pid: int) -> None:
-    """Wait for the worker's end, end what it left running, and tell the pytest process its code."""
-    code = wait(pid)
-    process.end_children()
-    wire.send(control, (messages.REAPED, code))
