@@ -211,18 +211,20 @@ def be_traced_twin(
     """The same with a worker that keeps account of its page faults; the twin answers about objects before it reaps."""
     fd, maps = receive_fds(control, 2)
     counted, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import afternoon
+    from pytest_cowmem.zygote.trace import traced_round
 
     def be_worker(far: socket.socket) -> None:
-        afternoon.arm()
-        worker.work(far, afternoon.attended(app), config["after_fork"], collect, table)
+        traced_round.arm()
+        worker.work(far, traced_round.attended(app), config["after_fork"], collect, table)
 
-    afternoon.prepare(maps, [*config["path"], *afternoon.app_folders(config["target"])], counted)
+    traced_round.prepare(
+        maps, [*config["path"], *traced_round.app_folders(config["target"])], counted
+    )
     pid = fork_worker(control, fd, be_worker)
     try:
         while (kind := wire.receive_message(control)[0]) != "reap":
             try:
-                answer = afternoon.answer_in_twin(kind, loaded)
+                answer = traced_round.answer_in_twin(kind, loaded)
             except Exception as error:
                 answer = ("failed", *told(error))
             wire.send(control, answer)

@@ -89,9 +89,10 @@ def handle(sock: socket.socket, app: Any) -> bool:
     elif kind == "call":
         serve_call(sock, *rest)
     elif kind in ("begin", "mark", "charged", "held"):
-        from pytest_cowmem.zygote.trace import afternoon  # the twin of a traced round has loaded it
+        # Already loaded: by the twin, before it forked this worker.
+        from pytest_cowmem.zygote.trace import traced_round
 
-        wire.send(sock, afternoon.answer_in_worker(kind, *rest))
+        wire.send(sock, traced_round.answer_in_worker(kind, *rest))
     elif kind == "plant":
         from pytest_cowmem.zygote import plant  # only where the gate is being proved
 

@@ -1,4 +1,6 @@
-"""Forks of a program with a known cause, traced and not. Run as a program, it is the process they are forked from.
+"""Forks of a program with a known cause, traced and not.
+
+Run as a program, it is the process that they are forked from:
 
 python traced_forks.py CONTROL_FD MODULE
 """
@@ -57,7 +59,10 @@ class Parent:
 
 
 def run_fork(life: "Callable[[socket.socket], Any]") -> "tuple[int, Any]":
-    """Fork a twin and a worker; how much Private_Dirty grew between the worker's first two messages, and the third."""
+    """Fork a twin and a worker.
+
+    Returns how much Private_Dirty grew between the worker's first two messages, and its third.
+    """
     near, far = socket.socketpair()
     rest, wake = os.pipe()
     twin = master.fork_into(lambda: (os.close(wake), os.read(rest, 1)))
