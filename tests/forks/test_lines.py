@@ -133,6 +133,10 @@ def test_an_empty_scenario_has_next_to_nothing(parent: Parent) -> None:
     assert pages([row for row in told["lines"] if row[0]]) < 30
 
 
+def test_the_twin_charges_nothing(parent: Parent) -> None:
+    assert parent.charged_in_twin("leak") == 0
+
+
 def test_app_files_are_told_from_libraries() -> None:
     table = StackTable(["/srv/shop"])
     assert table.is_app("/srv/shop/views.py")

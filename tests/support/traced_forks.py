@@ -53,6 +53,10 @@ class Parent:
         told: dict[str, Any] = self._ask("traced", function)[1]
         return told
 
+    def charged_in_twin(self, function: str) -> int:
+        """How many rows the twin of a traced worker charges while it runs `function`."""
+        return int(self._ask("prepared", function)[1])
+
     def _ask(self, *message: str) -> Any:
         wire.send(self.control, message)
         return wire.receive(self.control)
@@ -108,6 +112,23 @@ def traced(function: Function) -> "tuple[int, Any]":
     return told
 
 
+def prepared(function: Function) -> "tuple[int, int]":
+    """A fork that prepares, and runs `function` itself."""
+    near, far = socket.socketpair()
+
+    def twin() -> None:
+        lines.prepare([str(HERE)], gc.get_count()[0])
+        function()
+        lines.hush()
+        wire.send(far, (0, len(list(lines._tracer.log.rows()))))
+
+    with near, far:
+        pid = master.fork_into(twin)
+        told = wire.receive(near)
+        master.wait(pid)
+    return told
+
+
 def live(sock: socket.socket, function: Function, begin: Function, finish: Function) -> None:
     wire.send(sock, ("ready",))
     wire.receive(sock)
@@ -122,7 +143,7 @@ def live(sock: socket.socket, function: Function, begin: Function, finish: Funct
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     module = importlib.import_module(sys.argv[2])
-    run = {"traced": traced, "untraced": untraced}
+    run = {"traced": traced, "untraced": untraced, "prepared": prepared}
     for _ in range(2):
         untraced(os.getpid)
     wire.send(control, ("started",))
