@@ -130,3 +130,25 @@ def mapped(values: "list[Any]") -> "dict[str, list[tuple[int, int]]]":
         start, size, word = object_map._rows[first : first + 3]
         rows.setdefault(object_map.types[word >> 32], []).append((start, size))
     return rows
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "plausible"),
+    [
+        (1 << 20, 8, True),
+        (1 << 20, 1, True),
+        (1 << 20, 0, False),
+        (1 << 20, -8, False),
+        (1 << 20, 1 << 40, False),
+        ((1 << 20) + 4, 8, False),
+        (0, 8, False),
+        (4096, 8, True),
+        (4088, 8, False),
+        ((1 << 48) - 8, 8, True),
+        (1 << 48, 8, False),
+    ],
+)
+def test_a_part_that_cannot_lie_there_is_implausible(
+    start: int, size: int, plausible: bool
+) -> None:
+    assert structs.is_plausible(start, size) is plausible

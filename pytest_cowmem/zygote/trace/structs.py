@@ -33,7 +33,8 @@ BYTES_HEAD = (
 )
 INSTANCE_VALUES = -32 if sys.version_info < (3, 12) else -24  # until 3.12, before the instance
 _LARGEST = 1 << 40
-_USER_SPACE = 1 << 47
+_FIRST_PAGE = 4096
+_USER_SPACE = 1 << 48  # on arm64; half of it on x86-64 (Documentation/arch of Linux, memory layout)
 
 _VERSION = sys.version_info[:2]
 VALUES_HAVE_CAPACITY = _VERSION >= (3, 13)
@@ -179,4 +180,4 @@ class Reader:
 
 def is_plausible(start: int, size: int) -> bool:
     """Whether a part can lie there; one that cannot is left out."""
-    return not start % WORD and 4096 < start < _USER_SPACE and 0 < size < _LARGEST
+    return start % WORD == 0 and _FIRST_PAGE <= start < _USER_SPACE and 0 < size < _LARGEST
