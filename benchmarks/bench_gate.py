@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from common import measure, show, zygote
 
 from pytest_cowmem.host.procfs import PAGE
-from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.model.verdict import Verdict, judge, tolerances_of
+from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.model.measurement import Measurement, Sample
+from pytest_cowmem.model.verdict import Verdict, judge, tolerances_of
 
 LADDER = [48, 64, 68, 72, 76, 80, 96, 112, 128, 160]  # KiB
 LEAKS = [64, 80, 96, 112, 128, 160, 192, 256]  # bytes a request

@@ -68,7 +68,7 @@ class TracedRound(Round):
         before = self.master.ask_twin(messages.HELD, answers.Held).held
         grown, names, filled = self.ask((messages.GROWN, before), answers.Grown)
         held = self._drawn()
-        types, modules = self.master.ask_twin(messages.DRAW, answers.Drawn)
+        types, modules = self.master.ask_twin(messages.MAP, answers.Mapped)
         addresses: set[int] = set()
         objects = overlay(self._drawn(), types, modules, pages.copied, regions, addresses)
         new = new_bytes(held, names, pages, addresses)

@@ -41,7 +41,7 @@ Grown = NamedTuple(
     ],
 )
 Held = NamedTuple("Held", [("held", Any)])
-Drawn = NamedTuple("Drawn", [("types", list[str]), ("modules", list[str])])
+Mapped = NamedTuple("Mapped", [("types", list[str]), ("modules", list[str])])
 
 Answer = tuple[Any, ...]  # one of the above
 Expected = TypeVar("Expected", bound=Answer)
@@ -67,7 +67,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.CHARGED: Charged,
     messages.GROWN: Grown,
     messages.HELD: Held,
-    messages.DRAW: Drawn,
+    messages.MAP: Mapped,
 }
 
 

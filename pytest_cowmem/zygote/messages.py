@@ -53,4 +53,4 @@ GROWN = "grown"  # held; back: entries, names, places
 
 # To the twin of a traced round, and back with what it tells
 HELD = "held"  # back: held
-DRAW = "draw"  # back: types, modules
+MAP = "map"  # back: types, modules

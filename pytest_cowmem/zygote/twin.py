@@ -29,16 +29,16 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """
     fd, maps = wire.receive_fds(control, 2)
     allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import afternoon
+    from pytest_cowmem.zygote.trace import traced_round
 
     def be_worker(far: socket.socket) -> None:
-        afternoon.arm()
-        preloaded.app = afternoon.attended(preloaded.app)
+        traced_round.arm()
+        preloaded.app = traced_round.attended(preloaded.app)
         worker.work(far, preloaded)
 
-    roots = [*preloaded.path, *afternoon.app_folders(preloaded.target)]
-    afternoon.prepare(maps, roots, allocated)
-    _live(control, fd, be_worker, lambda kind: afternoon.answer_in_twin(kind, loaded))
+    roots = [*preloaded.path, *traced_round.app_folders(preloaded.target)]
+    traced_round.prepare(maps, roots, allocated)
+    _live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
 
 
 def _answer_nothing(kind: str) -> wire.Message:

@@ -122,9 +122,9 @@ def _traced(kind: str) -> "Callable[..., None]":
     """A handler of a message that only the worker of a traced round gets."""
 
     def answer(sock: socket.socket, *fields: Any) -> None:
-        from pytest_cowmem.zygote.trace import afternoon  # its twin has loaded it
+        from pytest_cowmem.zygote.trace import traced_round  # its twin has loaded it
 
-        wire.send(sock, afternoon.answer_in_worker(kind, *fields))
+        wire.send(sock, traced_round.answer_in_worker(kind, *fields))
 
     return answer
 

@@ -135,7 +135,7 @@ def test_objects_on_copied_pages_are_told_by_module_and_type(cause):
     assert objects.modules[0].objects > 30_000
     assert {"dict", "str"} <= {it.name for it in objects.types[:4]}
     assert not any(
-        it.name.startswith("pytest_cowmem.zygote.trace.afternoon") for it in objects.modules
+        it.name.startswith("pytest_cowmem.zygote.trace.traced_round") for it in objects.modules
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pytest_cowmem.zygote.trace import containers
-from pytest_cowmem.zygote.trace.filling import Finder
+from pytest_cowmem.zygote.trace.filling import FillSearch
 
 ORDERS = """
 CACHE = {}
@@ -37,12 +37,10 @@ class Shop:
 
     def filled(self, name: str, *ran: "FunctionType | CodeType") -> "tuple[str, int] | None":
         """The file's name and the line of what fills the container of that name."""
-        found = next(
-            it
-            for it, _ in containers._containers(frozenset({name.partition(".")[0]}))
-            if it.name == name
-        )
-        place = Finder([getattr(it, "__code__", it) for it in ran]).filled_at(found)  # type: ignore[misc]
+        module = name.partition(".")[0]
+        by_name = {it.name: it for it, _ in containers.counted(frozenset({module}))}
+        codes: list[Any] = [getattr(it, "__code__", it) for it in ran]
+        place = FillSearch(codes).filled_at(by_name[name])
         return place and (place[0].rpartition("/")[2], place[1])
 
 

@@ -11,7 +11,7 @@ import pytest
 from traced_forks import HERE, Parent
 
 from pytest_cowmem.host.procfs import PAGE
-from pytest_cowmem.zygote.trace.stacks import Folder
+from pytest_cowmem.zygote.trace.stacks import StackTable
 
 PROGRAMS, LATE = HERE / "known_causes.py", HERE / "late_causes.py"
 
@@ -133,32 +133,36 @@ def test_an_empty_scenario_has_next_to_nothing(parent: Parent) -> None:
     assert pages([row for row in told["lines"] if row[0]]) < 30
 
 
+def test_the_twin_charges_nothing(parent: Parent) -> None:
+    assert parent.charged_in_twin("leak") == 0
+
+
 def test_app_files_are_told_from_libraries() -> None:
-    folder = Folder(["/srv/shop"])
-    assert folder.is_app("/srv/shop/views.py")
-    assert folder.is_app("/srv/shop/lib/cart.py")
-    assert not folder.is_app("/srv/shopping/views.py")
-    assert not folder.is_app("/srv/shop/.venv/lib/python3.12/site-packages/flask/app.py")
-    assert not folder.is_app("/srv/shop/vendor/site-packages/flask/app.py")
-    assert not folder.is_app("<frozen importlib._bootstrap>")
-    assert not folder.is_app(str(Path(Folder.__init__.__code__.co_filename)))
+    table = StackTable(["/srv/shop"])
+    assert table.is_app("/srv/shop/views.py")
+    assert table.is_app("/srv/shop/lib/cart.py")
+    assert not table.is_app("/srv/shopping/views.py")
+    assert not table.is_app("/srv/shop/.venv/lib/python3.12/site-packages/flask/app.py")
+    assert not table.is_app("/srv/shop/vendor/site-packages/flask/app.py")
+    assert not table.is_app("<frozen importlib._bootstrap>")
+    assert not table.is_app(str(Path(StackTable.__init__.__code__.co_filename)))
 
 
 def test_an_app_that_is_installed_is_no_library() -> None:
-    assert Folder(["/usr/lib/python3/dist-packages/shop"]).is_app(
+    assert StackTable(["/usr/lib/python3/dist-packages/shop"]).is_app(
         "/usr/lib/python3/dist-packages/shop/views.py"
     )
     for installed in (
         f"{os.path.dirname(os.__file__)}/site-packages",
         "/srv/shop/.venv/lib/python3.12/site-packages",
     ):
-        folder = Folder(["/srv/shop", "/", f"{installed}/shop"])
-        assert folder.is_app(f"{installed}/shop/views.py")
-        assert not folder.is_app(f"{installed}/flask/app.py")
-        assert not folder.is_app(f"{installed}/shop/vendor/site-packages/six.py")
-        assert not folder.is_app(os.__file__)
+        table = StackTable(["/srv/shop", "/", f"{installed}/shop"])
+        assert table.is_app(f"{installed}/shop/views.py")
+        assert not table.is_app(f"{installed}/flask/app.py")
+        assert not table.is_app(f"{installed}/shop/vendor/site-packages/six.py")
+        assert not table.is_app(os.__file__)
 
 
 def test_a_file_whose_name_is_no_plain_string_is_not_asked() -> None:
-    assert Folder(["/srv/shop"]).is_app(hostile.Text("/srv/shop/views.py"))
+    assert StackTable(["/srv/shop"]).is_app(hostile.Text("/srv/shop/views.py"))
     assert hostile.CALLED == []

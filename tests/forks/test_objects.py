@@ -1,4 +1,4 @@
-"""The map of objects, drawn by real twins, and what it says of a worker's copied pages."""
+"""The map of objects, written by real twins, and what it says of a worker's copied pages."""
 
 import itertools
 import os
@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from drawn_forks import Drawn, drawn
+from mapped_forks import Mapped, mapped
 
 from pytest_cowmem.explain.overlay import NO_MODULE, new_bytes, overlay
 from pytest_cowmem.host.pages import (
@@ -26,11 +26,11 @@ from pytest_cowmem.host.procfs import PAGE
 
 
 @pytest.fixture(scope="module")
-def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Drawn:
-    return drawn("known_causes", "read_shared", tmp_path_factory.mktemp("atlas"))
+def shared_rows(tmp_path_factory: pytest.TempPathFactory) -> Mapped:
+    return mapped("known_causes", "read_shared", tmp_path_factory.mktemp("atlas"))
 
 
-def bytes_by_type(found: Drawn, module: str) -> "Counter[str]":
+def bytes_by_type(found: Mapped, module: str) -> "Counter[str]":
     sizes: Counter[str] = Counter()
     for first in range(0, len(found.records), 3):
         _, size, word = found.records[first : first + 3]
@@ -39,13 +39,13 @@ def bytes_by_type(found: Drawn, module: str) -> "Counter[str]":
     return sizes
 
 
-def test_objects_are_drawn_with_their_parts(shared_rows: Drawn) -> None:
+def test_objects_are_mapped_with_their_parts(shared_rows: Mapped) -> None:
     sizes = bytes_by_type(shared_rows, "known_causes")
     for name, size in shared_rows.beside.items():
         assert size <= sizes[name] <= size * 1.01, name
 
 
-def test_objects_hardly_overlap(shared_rows: Drawn) -> None:
+def test_objects_hardly_overlap(shared_rows: Mapped) -> None:
     spans = sorted(zip(shared_rows.records[0::3], shared_rows.records[1::3], strict=True))
     overlapping = sum(
         start + size > following for (start, size), (following, _) in itertools.pairwise(spans)
@@ -53,7 +53,7 @@ def test_objects_hardly_overlap(shared_rows: Drawn) -> None:
     assert overlapping < 0.01 * len(spans)
 
 
-def test_copied_pages_name_the_module_whose_rows_were_read(shared_rows: Drawn) -> None:
+def test_copied_pages_name_the_module_whose_rows_were_read(shared_rows: Mapped) -> None:
     found = overlay(
         shared_rows.records,
         shared_rows.types,
@@ -73,14 +73,14 @@ def test_copied_pages_name_the_module_whose_rows_were_read(shared_rows: Drawn) -
     assert sum(found.empty.values()) < 0.05 * found.pages
 
 
-def test_what_was_loaded_to_draw_is_left_out(shared_rows: Drawn) -> None:
+def test_what_was_loaded_for_the_map_is_left_out(shared_rows: Mapped) -> None:
     held = {shared_rows.modules[word & 0xFFFFFFFF] for word in shared_rows.records[2::3]}
     assert "known_causes" in held
     assert "pytest_cowmem.zygote.trace.objects" not in held
 
 
 def test_no_foreign_code_runs(tmp_path: Path) -> None:
-    found = drawn("hostile", "touch", tmp_path)
+    found = mapped("hostile", "touch", tmp_path)
     assert found.beside == []
     hostile = {name for name in found.types if "Hostile" in name}
     assert len(hostile) == 9

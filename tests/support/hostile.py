@@ -1,4 +1,4 @@
-"""Objects that must not be asked anything: each special method of theirs raises, and leaves a note that it was called."""
+"""Objects that must not be asked anything: each special method raises, and notes its call."""
 
 import sys
 from types import ModuleType
@@ -57,7 +57,7 @@ BASES = (object, dict, list, int, str, set, tuple, BaseException, ModuleType)
 CLASSES = [type.__new__(Meta, f"Hostile{base.__name__}", (base,), refusals()) for base in BASES]
 OBJECTS = [base.__new__(cls) for base, cls in zip(BASES, CLASSES, strict=True)]
 
-# Texts that are no plain strings, where Python itself lets them stand, and one among a module's names.
+# Texts that are no plain strings, where Python itself accepts them, and one among a module's names.
 Text: Any = type(
     "Text", (str,), refusals() | {name: str.__dict__[name] for name in ("__hash__", "__str__")}
 )

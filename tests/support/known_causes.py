@@ -1,4 +1,7 @@
-"""Programs that lose shared pages for a known cause. Each function's line with its name in a comment is the one to be charged."""
+"""Programs that lose shared pages for a known cause.
+
+The line to be charged has its function's name in a comment.
+"""
 
 import _thread
 import gc
@@ -185,7 +188,7 @@ def allocate_after_settrace() -> None:
 
 
 def fill_stack() -> None:
-    """Python 3.10 and 3.11 end tracing where the stack is full."""
+    """Python 3.11 stops trace events where the stack is full."""
     try:
         fill_stack()
     except RecursionError:

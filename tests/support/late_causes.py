@@ -1,4 +1,4 @@
-"""A module of the app that is imported after the fork: what it takes is its importer's, what it keeps is its own."""
+"""A module of the app that is imported after the fork. The importing line is charged for it."""
 
 SEEN: list[bytes] = []
 FIRST = {str(number): number for number in range(12_000)}

@@ -1,4 +1,6 @@
-"""Forks of a program with a known cause, traced and not. Run as a program, it is the process they are forked from.
+"""Forks of a program with a known cause, traced and not.
+
+Run as a program, it is the process that they are forked from:
 
 python traced_forks.py CONTROL_FD MODULE
 """
@@ -51,13 +53,20 @@ class Parent:
         told: dict[str, Any] = self._ask("traced", function)[1]
         return told
 
+    def charged_in_twin(self, function: str) -> int:
+        """How many rows the twin of a traced worker charges while it runs `function`."""
+        return int(self._ask("prepared", function)[1])
+
     def _ask(self, *message: str) -> Any:
         wire.send(self.control, message)
         return wire.receive(self.control)
 
 
 def run_fork(life: "Callable[[socket.socket], Any]") -> "tuple[int, Any]":
-    """Fork a twin and a worker; how much Private_Dirty grew between the worker's first two messages, and the third."""
+    """Fork a twin and a worker.
+
+    Returns how much Private_Dirty grew between the worker's first two messages, and its third.
+    """
     near, far = socket.socketpair()
     rest, wake = os.pipe()
     twin = forks.fork_into(lambda: (os.close(wake), os.read(rest, 1)))
@@ -103,6 +112,23 @@ def traced(function: Function) -> "tuple[int, Any]":
     return told
 
 
+def prepared(function: Function) -> "tuple[int, int]":
+    """A fork that prepares, and runs `function` itself."""
+    near, far = socket.socketpair()
+
+    def twin() -> None:
+        lines.prepare([str(HERE)], gc.get_count()[0])
+        function()
+        lines.hush()
+        wire.send(far, (0, len(list(lines._tracer.log.rows()))))
+
+    with near, far:
+        pid = forks.fork_into(twin)
+        told = wire.receive(near)
+        forks.wait(pid)
+    return told
+
+
 def live(sock: socket.socket, function: Function, begin: Function, finish: Function) -> None:
     wire.send(sock, ("ready",))
     wire.receive(sock)
@@ -117,7 +143,7 @@ def live(sock: socket.socket, function: Function, begin: Function, finish: Funct
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     module = importlib.import_module(sys.argv[2])
-    run = {"traced": traced, "untraced": untraced}
+    run = {"traced": traced, "untraced": untraced, "prepared": prepared}
     for _ in range(2):
         untraced(os.getpid)
     wire.send(control, ("started",))

@@ -1,7 +1,9 @@
-"""What modules, classes, instances and functions hold in containers: caches, registries, leaks. Runs in a traced worker and in its twin.
+"""What modules, classes, instances and functions hold in containers: caches, registries, leaks.
 
-As in the atlas, no foreign code runs. A container is named by where it hangs: on a module (`shop.views.CACHE`), on one of its classes or
-instances (`shop.views.cart.lines`), or as a variable of a function's closure or defaults. One deeper than that is not found.
+Runs in a traced worker and in its twin. As in `objects`, no foreign code runs. A container is
+named by where it hangs: on a module (`shop.views.CACHE`), on one of its classes or instances
+(`shop.views.cart.lines`), or as a variable of a function's closure or defaults. One that hangs
+deeper is not listed.
 """
 
 import gc
@@ -12,16 +14,20 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Module
 from typing import Any
 
 from pytest_cowmem.zygote.trace import namespaces, structs
-from pytest_cowmem.zygote.trace.filling import Finder, Found
+from pytest_cowmem.zygote.trace.filling import Container, FillSearch
 from pytest_cowmem.zygote.trace.namespaces import named
-from pytest_cowmem.zygote.trace.objects import Atlas, type_flags, type_module
+from pytest_cowmem.zygote.trace.objects import ObjectMap, type_flags, type_module
 
 # By id(), since a metaclass may have its own idea of equality. They lead to all there is.
 _NOT_ENTERED = {
     id(cls) for cls in (ModuleType, FunctionType, BuiltinFunctionType, CodeType, FrameType)
 }
-# What was there at the fork: entries by the id() of a container, entries by the name of a module's container, names of modules.
+# What was there at the fork: entries by the id() of a container, entries by the name of a module's
+# container, names of modules.
 Before = tuple[dict[int, int], dict[str, int], list[str]]
+# Entries before and now, by the container's name; names of modules by their numbers in the map;
+# (file, line) of what fills a container, by the container's name.
+Grown = tuple[dict[str, tuple[int, int]], list[str], dict[str, tuple[str, int]]]
 
 
 def _cached(value: Any) -> int:
@@ -29,7 +35,7 @@ def _cached(value: Any) -> int:
 
 
 def _counter(cls: type) -> "Callable[[Any], int] | None":
-    """How to count the entries of a container of that type, without asking it."""
+    """How to count the entries of a container of that type, without asking the container."""
     flags = type_flags(cls)
     if flags & structs.DICT:
         return dict.__len__
@@ -42,108 +48,119 @@ def _counter(cls: type) -> "Callable[[Any], int] | None":
     return _cached if cls is _lru_cache_wrapper else None
 
 
-def _containers(modules: "frozenset[str]") -> "Iterator[tuple[Found, int]]":
-    """Each container that is found, once, and its entries."""
+def counted(modules: "frozenset[str]") -> "Iterator[tuple[Container, int]]":
+    """Each container of `modules` once, and its entries."""
     seen = set()
-    for found in (*_in_modules(modules), *_in_functions(modules)):
-        count = _counter(type(found.value))
-        if count is not None and id(found.value) not in seen:
-            seen.add(id(found.value))
-            yield found, count(found.value)
+    for container in (*_in_modules(modules), *_in_functions(modules)):
+        count = _counter(type(container.value))
+        if count is not None and id(container.value) not in seen:
+            seen.add(id(container.value))
+            yield container, count(container.value)
 
 
-def _in_modules(modules: "frozenset[str]") -> "Iterator[Found]":
-    """What hangs on modules, on classes of theirs, and on their instances of classes written in Python."""
+def _in_modules(modules: "frozenset[str]") -> "Iterator[Container]":
+    """What hangs on modules, on their classes, and on instances of classes written in Python.
+
+    What is no container is among it.
+    """
     for name, module in namespaces.loaded():
-        if name in modules:
-            for key, value in named(vars(module)).items():
-                yield Found(f"{name}.{key}", value, name, module)
-                cls = type(value)
-                if type_flags(cls) & structs.TYPE:
-                    space = (
-                        namespaces.of_class(value)
-                        if namespaces.is_text(type_module(value), name)
-                        else {}
-                    )
-                else:
-                    space = (
-                        namespaces.of_instance(value) if type_flags(cls) & structs.HEAP_TYPE else {}
-                    )
-                yield from (
-                    Found(f"{name}.{key}.{inner}", part, name, value)
-                    for inner, part in named(space).items()
-                )
+        if name not in modules:
+            continue
+        for key, value in named(vars(module)).items():
+            yield Container(f"{name}.{key}", value, name, module)
+            for inner, part in named(_namespace(value, name)).items():
+                yield Container(f"{name}.{key}.{inner}", part, name, value)
 
 
-def _in_functions(modules: "frozenset[str]") -> "Iterator[Found]":
-    """What functions of the modules keep in closures and defaults."""
+def _namespace(value: Any, module: str) -> Any:
+    """The namespace of a class of that module, or of an instance."""
+    flags = type_flags(type(value))
+    if flags & structs.TYPE:
+        return namespaces.of_class(value) if namespaces.is_text(type_module(value), module) else {}
+    return namespaces.of_instance(value) if flags & structs.HEAP_TYPE else {}
+
+
+def _in_functions(modules: "frozenset[str]") -> "Iterator[Container]":
+    """What functions of `modules` keep in closures and defaults. Not all of it is containers."""
     for function in gc.get_objects():
-        if (
-            type(function) is FunctionType
-            and type(function.__module__) is str
-            and function.__module__ in modules
-        ):
-            code, name, module = function.__code__, function.__qualname__, function.__module__
-            where = f"{module}.{name if type(name) is str else '?'}"
-            for key, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
-                yield from (
-                    Found(f"{where}.{key}", value, module, code=code)
-                    for value in gc.get_referents(cell)
-                )
-            defaults = function.__defaults__
-            if type(defaults) is tuple:
-                names = code.co_varnames[code.co_argcount - len(defaults) :]
-                yield from (
-                    Found(f"{where}.{key}", value, module, code=code)
-                    for key, value in zip(names, defaults, strict=False)
-                )
+        if type(function) is not FunctionType:
+            continue
+        module, name, code = function.__module__, function.__qualname__, function.__code__
+        if type(module) is not str or module not in modules:
+            continue
+        where = f"{module}.{name if type(name) is str else '?'}"
+        for variable, value in (*_closure(function), *_defaults(function)):
+            yield Container(f"{where}.{variable}", value, module, code=code)
+
+
+def _closure(function: FunctionType) -> "Iterator[tuple[str, Any]]":
+    """The variables of a closure; one that has no value yet is left out."""
+    cells = function.__closure__ or ()
+    for variable, cell in zip(function.__code__.co_freevars, cells, strict=False):
+        for value in gc.get_referents(cell):
+            yield variable, value
+
+
+def _defaults(function: FunctionType) -> "Iterator[tuple[str, Any]]":
+    """The positional arguments that have a default."""
+    code, defaults = function.__code__, function.__defaults__
+    if type(defaults) is not tuple:
+        return
+    variables = code.co_varnames[code.co_argcount - len(defaults) :]
+    yield from zip(variables, defaults, strict=False)
 
 
 def entries(modules: "frozenset[str]") -> Before:
-    """How many entries each container of `modules` has. What was frozen is not after."""
+    """How many entries each container of `modules` has. What was frozen is not frozen after."""
     gc.unfreeze()  # gc.get_objects() leaves frozen objects out
-    found = list(_containers(modules))
-    return (
-        {id(it.value): count for it, count in found},
-        {it.name: count for it, count in found if not it.code},
-        [name for name in modules if type(name) is str],
-    )
+    by_id, by_name = {}, {}
+    for container, count in list(counted(modules)):
+        by_id[id(container.value)] = count
+        if container.code is None:
+            by_name[container.name] = count
+    return by_id, by_name, [name for name in modules if type(name) is str]
 
 
-def draw_grown(
+def write_grown(
     fd: int, before: Before, codes: "list[CodeType]", is_app: "Callable[[str], bool]"
-) -> "tuple[dict[str, tuple[int, int]], list[str], dict[str, tuple[str, int]]]":
-    """Draw what is reached from the containers that have grown since `before`, without entering functions, classes and modules.
+) -> Grown:
+    """Write a map of what is reached from the containers that have grown since `before`.
 
-    Those of modules that came since count if their file `is_app`. Their entries before and now by name, the names that the map's numbers
-    stand for, and (file, line) of where `codes`, the app's that ran, fill them.
+    Functions, classes and modules are not entered. A container of a module that was imported
+    since counts where the module's file `is_app`. `codes` are the app's that ran; the lines that
+    fill containers are looked for there.
     """
     gc.unfreeze()
-    counts, names, modules = before
+    by_id, by_name, modules = before
     late = [name for path, (name, _) in namespaces.files().items() if is_app(path)]
-    finder = Finder(codes)
+    search = FillSearch(codes)
     grown: dict[str, tuple[int, int]] = {}
     filled = {}
-    atlas = Atlas(fd)
-    for found, count in list(_containers(frozenset((*modules, *late)))):
-        name, container = found.name, found.value
-        had = counts.get(
-            id(container), 0 if found.code else names.get(name, 0)
-        )  # a container can take another's place
-        if count > had:
-            earlier = grown.get(name, (0, 0))  # closures of one function share a name
-            grown[name] = earlier[0] + had, earlier[1] + count
-            if place := finder.filled_at(found):
-                filled[name] = place
-            owner = atlas.owner(name)
-            frontier: dict[int, list[Any]] = {}
-            atlas.draw([container], owner, frontier)
-            while any(frontier.values()):
-                frontier = atlas.step(
-                    {owner: [value for value in frontier[owner] if _is_data(type(value))]}
-                )
-    atlas.flush()
-    return grown, atlas.modules, filled
+    object_map = ObjectMap(fd)
+    for container, count in list(counted(frozenset((*modules, *late)))):
+        name = container.name
+        # By name too, since a container can take another's place.
+        otherwise = 0 if container.code else by_name.get(name, 0)
+        had = by_id.get(id(container.value), otherwise)
+        if count <= had:
+            continue
+        earlier = grown.get(name, (0, 0))  # closures of one function share a name
+        grown[name] = earlier[0] + had, earlier[1] + count
+        if place := search.filled_at(container):
+            filled[name] = place
+        _add_contents(object_map, container)
+    object_map.flush()
+    return grown, object_map.modules, filled
+
+
+def _add_contents(object_map: ObjectMap, container: Container) -> None:
+    """Add a container and the data that is reached from it, under the container's name."""
+    number = object_map.number(container.name)
+    frontier: dict[int, list[Any]] = {}
+    object_map.add([container.value], number, frontier)
+    while any(frontier.values()):
+        data = [value for value in frontier[number] if _is_data(type(value))]
+        frontier = object_map.step({number: data})
 
 
 def _is_data(cls: type) -> bool:

@@ -1,4 +1,7 @@
-"""Keep the minor page faults of each thread, by source line and by collection. Runs in a traced worker."""
+"""Count the minor page faults of each thread, by source line and by collection.
+
+Runs in a traced worker, and in its twin until that is told to be quiet.
+"""
 
 import gc
 import itertools
@@ -14,39 +17,36 @@ from typing import Any
 from pytest_cowmem.zygote.trace import stacks
 
 _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
-_HERE = os.path.dirname(os.path.dirname(stacks.__file__))  # the zygote side of this plugin
-_OLDEST = 2
-_OWN = frozenset(
-    {stacks.Folder.key.__code__.co_filename, (lambda: None).__code__.co_filename}
-)  # what runs in a collection's callback
+_OLDEST = 2  # generation
+# What runs in a collection's callback, and is not to be listened to.
+_OWN_FILES = frozenset(
+    {stacks.StackTable.key.__code__.co_filename, (lambda: None).__code__.co_filename}
+)
 _WORD = 8  # bytes
-_CODES, _CODES_LATER = (
-    1 << 17,
-    1 << 12,
-)  # code objects at most, and those that may come after the fork
+_MOST_CODES = 1 << 17
+_CODES_LATER = 1 << 12  # code objects that may become known after the fork
 _ROWS = 1 << 18
 _TOUCHED_ROWS = 1 << 13
-_PATIENCE = (
-    64  # events of a library's code object without a fault, until it is no longer listened to
-)
+_PATIENCE = 64  # events without a fault, until a library's code object is left alone
 
 
 def integers(count: int) -> "memoryview[int]":
-    """So many integers of 8 bytes, zero, on pages of their own."""
+    """`count` integers of 8 bytes, all zero, on pages of their own."""
     return memoryview(mmap.mmap(-1, count * _WORD, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)).cast("q")
 
 
 def touch(words: "memoryview[int]", count: int) -> None:
-    """Write to the pages of the first `count`, leaving all as it is."""
+    """Write to the pages of the first `count` words, and leave their values as they are."""
     for word in range(0, min(count, len(words)), mmap.PAGESIZE // _WORD):
         words[word] = words[word]
 
 
 class Log:
-    """Pages charged, one row of integers a time: the key and the pages.
+    """Pages charged. Each time they go into a row of integers: the key and the pages.
 
-    It lies in memory of its own, mapped and touched beforehand: dictionaries that grow would take the free places on the app's pages
-    first, and these would not be charged to the app's lines. A log that is full adds up in its last row, under no line.
+    The log lies in memory of its own, mapped and touched beforehand. A dictionary that grows would
+    take free places on the app's pages first, and these pages would not be charged to the app's
+    lines. A full log adds up in its last row, under no line.
     """
 
     WORDS = 6
@@ -58,11 +58,11 @@ class Log:
         self._marked = _ROWS
 
     def touch(self) -> None:
-        """Write to the pages that a short log takes."""
+        """Write to the pages that a short log takes up."""
         touch(self._words, _TOUCHED_ROWS * self.WORDS)
 
     def add(self, key: stacks.Key, pages: int) -> None:
-        """Note `pages` for `key`."""
+        """Charge `pages` to `key`."""
         row = next(self._next)
         words, at = self._words, min(row, _ROWS - 1) * self.WORDS
         if row < _ROWS:
@@ -73,15 +73,15 @@ class Log:
             words[at + 5] += pages
 
     def forget(self) -> None:
-        """Leave out what was noted so far."""
-        self._begun = next(self._next) + 1
+        """Leave out what was added so far. The row that is taken up here stays empty."""
+        self._begun = next(self._next)
 
     def mark(self) -> None:
-        """Let what is noted from now on be told apart."""
-        self._marked = next(self._next) + 1
+        """Tell what is added from now on apart. The row that is taken up here stays empty."""
+        self._marked = next(self._next)
 
     def rows(self) -> "Iterator[tuple[stacks.Key, int, bool]]":
-        """(key, pages, whether it came after the mark) since the log was last made to forget."""
+        """(key, pages, whether they came after the mark) since the log last forgot."""
         for row in range(self._begun, min(next(self._next), _ROWS)):
             first = row * self.WORDS
             app, app_line, library, library_line, names, pages = self._words[
@@ -92,9 +92,11 @@ class Log:
 
 
 class Thread:
-    """One thread's counts, in pages, and the times it collected.
+    """One thread's counts in pages, and how often it collected (`times`).
 
-    `code` and `at` say where it is: `at` is a line, or minus one minus an instruction's offset in bytes.
+    `last` is the thread's count of faults up to which all are charged; `own` are the tracer's.
+    `code` and `at` say where the thread is. `at` is a line or, below zero, ~(an instruction's
+    offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting.
     """
 
     __slots__ = ("at", "code", "collections", "collects", "deaf", "last", "own", "times")
@@ -117,26 +119,28 @@ class Thread:
 class Tracer:
     """All threads of a traced worker. `attend` comes before anything is charged.
 
-    `codes` numbers code objects by their id(), from 1; by these numbers `left` has the events until a code object is left alone (never,
-    below zero), and `lines` the line it was last seen at. Both lie apart from the heap, as the log does.
+    `codes` has the numbers of code objects by their id(), from 1. By these numbers, `left` has the
+    events until a code object is left alone, and `lines` the line where it last was. A number
+    below zero in `left` counts down for ever. Both lie apart from the heap, as the log does.
 
-    The app's own code is listened to throughout. A library's is left alone once it has run for a while without a fault: what it causes
-    later is charged to the same line of the app, only without the library's line beside it.
+    The app's own code is listened to throughout. A library's is left alone once it has run for a
+    while without a fault. What it causes later is charged to the same line of the app, but without
+    the library's line beside it.
     """
 
     def __init__(self, roots: "list[str]") -> None:
-        self.folder = stacks.Folder(roots)
+        self.stacks = stacks.StackTable(roots)
         self.log = Log()
         self.codes: dict[int, int] = {}
-        self.left, self.lines = integers(_CODES), integers(_CODES)
+        self.left, self.lines = integers(_MOST_CODES), integers(_MOST_CODES)
         self.threads: list[Thread] = []
         self.local = _local()
-        self._older: frozenset[int] = frozenset()
+        self._older_threads: frozenset[int] = frozenset()
         self._delay = 0
 
     def attend(self) -> None:
-        """Begin counting anew, in the threads there are."""
-        self._older = frozenset(int(name) for name in os.listdir("/proc/self/task"))
+        """Begin counting anew, in all threads."""
+        self._older_threads = frozenset(int(name) for name in os.listdir("/proc/self/task"))
         for thread in self.threads:
             thread.forget(thread.last)
         self.log.forget()
@@ -144,7 +148,7 @@ class Tracer:
         self.thread().forget(_usage(_WHO).ru_minflt)
 
     def delay(self, objects: int) -> None:
-        """Let the next collection come `objects` allocations later than it would, for as many that are the tracer's own."""
+        """Let the next collection come `objects` allocations later: those are the tracer's own."""
         first, *others = gc.get_threshold()
         if first and objects > 0:
             self._delay = objects
@@ -157,57 +161,69 @@ class Tracer:
         self._delay = 0
 
     def touch(self) -> None:
-        """Write to what is known of each code object and to the beginning of the log, so that a fork has those pages before it is ready."""
+        """Write to `left`, `lines` and the beginning of the log.
+
+        A fork has those pages for itself from then on, and before it is ready.
+        """
         touch(self.left, len(self.codes) + _CODES_LATER)
         touch(self.lines, len(self.codes) + _CODES_LATER)
         self.log.touch()
 
     def rest(self) -> None:
-        """Count no more in the calling thread."""
+        """Charge nothing more to the calling thread."""
         self.thread().deaf = True
 
     def thread(self) -> Thread:
-        """The calling thread's counts; a thread that began after the tracer is charged from its beginning on."""
+        """The calling thread's counts.
+
+        A thread that began after the tracer is charged from its own beginning on.
+        """
         try:
             thread: Thread = self.local.thread
         except AttributeError:
-            older = get_native_id() in self._older
+            older = get_native_id() in self._older_threads
             thread = self.local.thread = Thread(_usage(_WHO).ru_minflt if older else 0)
             self.threads.append(thread)
         return thread
 
-    # A collection can come at any call made below, and settles the thread's accounts when it does: `times` tells.
+    # A collection can come at any call made below. It charges what is new in the thread itself, and
+    # `times` tells that it came.
 
     def code(self, thread: Thread, code: CodeType) -> int:
-        """Get to know a code object, its number; what that costs is the tracer's own."""
+        """Number a code object that is met for the first time. The cost is the tracer's own.
+
+        Those that find no room share the last number.
+        """
         times, before = thread.times, _usage(_WHO).ru_minflt
-        left = (
-            -1
-            if self.folder.is_app(code.co_filename)
-            else 0
-            if code.co_filename in _OWN
-            else _PATIENCE
-        )
-        number = min(len(self.codes) + 1, _CODES - 1)
-        self.codes[self.folder.know(code)] = number
-        self.left[number], self.lines[number] = left, code.co_firstlineno
+        number = min(len(self.codes) + 1, _MOST_CODES - 1)
+        self.codes[self.stacks.number(code)] = number
+        self.left[number] = self._events_left(code.co_filename)
+        self.lines[number] = code.co_firstlineno
         cost = _usage(_WHO).ru_minflt - before
         if thread.times == times:
             thread.last += cost
             thread.own += cost
         return number
 
+    def _events_left(self, path: str) -> int:
+        """How many events a code object of that file may have before it is left alone."""
+        if self.stacks.is_app(path):
+            return -1
+        return 0 if path in _OWN_FILES else _PATIENCE
+
     def ran(self, code: CodeType) -> bool:
-        """Whether one of the app's code objects was listened to since it became known: its events are counted down from minus one."""
+        """Whether one of the app's code objects had an event: they are counted down from -1."""
         return self.left[self.codes[id(code)]] < -1
 
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
-        """Charge what is new since the last event to `line` of `frame`; what charging itself costs is the tracer's own."""
+        """Charge the faults since the last event to `line` of `frame`.
+
+        `now` is the thread's count of faults, which is above `thread.last`. What charging itself
+        costs is the tracer's own.
+        """
         times, new = thread.times, now - thread.last
-        if new <= 0:
-            return
         thread.last = now
-        self.log.add(self.folder.key(frame, line), new)
+        self.log.add(self.stacks.key(frame, line), new)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
         left = self.left[number]
         if left:
@@ -218,7 +234,10 @@ class Tracer:
             thread.own += after - now
 
     def on_collection(self, phase: str, info: "dict[str, Any]") -> None:
-        """For `gc.callbacks`: keep a collection's faults apart, beside the line it came at. Events during a collection are its own."""
+        """For `gc.callbacks`: count a collection's faults apart, by the line it came at.
+
+        What runs during a collection is charged to the collection.
+        """
         thread = self.thread()
         now = _usage(_WHO).ru_minflt
         if phase == "start":
@@ -229,7 +248,8 @@ class Tracer:
         elif thread.collects:
             if self._delay:
                 self._no_more_delay()
-            key = min(info.get("generation", _OLDEST), _OLDEST), self.folder.key(*_interrupted())
+            generation = min(info.get("generation", _OLDEST), _OLDEST)
+            key = generation, self.stacks.key(*_interrupted())
             count = thread.collections.setdefault(key, [0, 0])
             count[0] += 1
             count[1] += now - thread.last
@@ -240,8 +260,11 @@ class Tracer:
 
 
 def _interrupted() -> "tuple[FrameType | None, int]":
-    """The frame that runs and its line, leaving out the tracer's own: its allocations can start a collection too."""
+    """The frame that runs, and its line.
+
+    The tracer's own frames are left out: their allocations can start a collection too.
+    """
     frame: FrameType | None = sys._getframe(0)
-    while frame is not None and frame.f_code.co_filename.startswith(_HERE):
+    while frame is not None and frame.f_code.co_filename.startswith(stacks.ZYGOTE_SIDE):
         frame = frame.f_back
-    return frame, frame.f_lineno or 0 if frame is not None else 0
+    return frame, (frame.f_lineno or 0) if frame is not None else 0

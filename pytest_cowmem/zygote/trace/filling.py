@@ -1,8 +1,15 @@
-"""Find the line of the app that fills a container. Runs in a traced worker; like `held`, it runs no foreign code.
+"""Find the line of the app that fills a container.
 
-A name alone says little, since many modules have a `_cache`. Code names a container for sure where a global of its module is that very
-object, where it takes it from the module, class or instance that the container hangs on, or where it is a method of that class. It may
-name it where it takes an attribute of that name from something else, in the same module, or from what is called as the module.
+Runs in a traced worker, and runs no foreign code itself.
+
+A name alone says little, since many modules have a `_cache`. So code must lead to this container:
+
+- by a global of its module that is this very object;
+- by an attribute of a global that is what the container hangs on;
+- by an attribute in a method of the class that the container hangs on;
+- by an import inside the function, of the container or of its module.
+
+Code that leads to it in another way is not looked at.
 """
 
 from collections.abc import Iterator
@@ -15,19 +22,20 @@ from pytest_cowmem.zygote.trace.monitoring import line_at
 from pytest_cowmem.zygote.trace.objects import type_flags
 
 _FILLING = ("append", "appendleft", "add", "setdefault", "update", "extend", "insert")
-_GLOBALS, _ATTRIBUTES, _MAKERS = (
-    ("LOAD_GLOBAL", "LOAD_NAME"),
-    ("LOAD_ATTR", "LOAD_METHOD"),
-    ("STORE_GLOBAL", "STORE_NAME"),
-)
+_MAKING = ("STORE_GLOBAL", "STORE_NAME")
+_GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", *_MAKING)
+_ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 
 Place = tuple[str, int]
-Rank = tuple[bool, ...]  # the least is the best
 Step = Any  # a dis.Instruction; dis is not loaded where nothing grew
 
 
-class Found(NamedTuple):
-    """A container, its name, its module's name, and the module, class or instance it hangs on; or the code whose variable it is."""
+class Container(NamedTuple):
+    """A container, and where it hangs.
+
+    `module` is the name of its module, `holder` the module, class or instance it hangs on. `code`
+    is that of the function whose variable it is; there is no holder then.
+    """
 
     name: str
     value: Any
@@ -41,104 +49,114 @@ class Found(NamedTuple):
         return self.name.rpartition(".")[2]
 
 
-class Finder:
+class Naming(NamedTuple):
+    """A line that names a container: the code it is of, and whether it stores into something."""
+
+    code: CodeType
+    line: int
+    stores: bool
+
+
+class FillSearch:
     """Looks through `codes`, the app's that ran."""
 
     def __init__(self, codes: "list[CodeType]") -> None:
         files = namespaces.files()
         self._codes = [
-            (code, *files[code.co_filename]) for code in codes if code.co_filename in files
+            (code, files[code.co_filename][1]) for code in codes if code.co_filename in files
         ]
         self._globals: dict[int, dict[str, Any]] = {}
         self._steps: dict[int, list[Step]] = {}
 
-    def filled_at(self, found: Found) -> "Place | None":
-        """(file, line) of what fills a container, nothing where several functions may be what does.
+    def filled_at(self, container: Container) -> "Place | None":
+        """(file, line) of what fills a container; None where several functions may do that.
 
-        A line that also stores into something goes before one that only names it, naming it for sure before the rest, and the line that
-        makes it comes last.
+        A line that also stores into something goes before one that only names the container. What
+        makes a new one stores the container itself, not into it.
         """
-        if type(found.value) is _lru_cache_wrapper:
-            function = namespaces.special(namespaces.of_instance(found.value), "__wrapped__")
-            return (
-                (function.__code__.co_filename, function.__code__.co_firstlineno)
-                if type(function) is FunctionType
-                else None
-            )
-        if found.code:
-            ranked = [
-                (rank, found.code.co_filename, 0, line)
-                for rank, line in self._in_own(found.code, found.variable)
-            ]
+        if type(container.value) is _lru_cache_wrapper:
+            return _cached_function(container.value)
+        if container.code is not None:
+            namings = list(self._in_own(container.code, container.variable))
         else:
-            methods = _methods(found.holder)
-            ranked = [
-                (rank, code.co_filename, code.co_firstlineno, line)
-                for code, name, module in self._codes
-                for rank, line in self._in_others(found, code, name, module, id(code) in methods)
-            ]
-        best = [row for row in ranked if row[0] == min(ranked)[0]]
-        (_, path, _, line), functions = (
-            min(best, default=((), "", 0, 0)),
-            {row[1:3] for row in best},
-        )
-        return (path, line) if len(functions) == 1 else None
+            methods = _methods(container.holder)
+            namings = []
+            for code, module in self._codes:
+                namings += self._in_other(container, code, module, id(code) in methods)
+        storing = [naming for naming in namings if naming.stores]
+        return _only_place(storing or namings)
 
-    def _in_own(self, code: CodeType, variable: str) -> "Iterator[tuple[Rank, int]]":
-        """(rank, line) of where a function names a variable of its own."""
+    def _in_own(self, code: CodeType, variable: str) -> "Iterator[Naming]":
+        """Where a function names a variable of its own."""
         steps = self._read(code)
         storing = _storing(code, steps)
         for step in steps:
             if variable in _names(step):
                 line = line_at(code, ~step.offset)
-                yield (line not in storing,), line
+                yield Naming(code, line, line in storing)
 
-    def _in_others(
-        self, found: Found, code: CodeType, module: str, space: ModuleType, method: bool
-    ) -> "Iterator[tuple[Rank, int]]":
-        """(rank, line) of where code of a module names what it does not own."""
-        globals_ = self._globals.get(id(space))
-        if globals_ is None:
-            globals_ = self._globals[id(space)] = namespaces.named(vars(space))
-        mine = {name for name, value in globals_.items() if value is found.value}
-        if mine.isdisjoint(code.co_names) and found.variable not in (
-            *code.co_names,
-            *code.co_varnames,
-        ):
+    def _in_other(
+        self, container: Container, code: CodeType, module: ModuleType, is_method: bool
+    ) -> "Iterator[Naming]":
+        """Where the code of a module names a container that is no variable of its own."""
+        space = self._globals_of(module)
+        own_names = {name for name, value in space.items() if value is container.value}
+        variable = container.variable
+        if own_names.isdisjoint(code.co_names) and variable not in code.co_names:
             return
-        imports = found.module in code.co_names
+        imports_it = container.module in code.co_names
         steps = self._read(code)
         storing = _storing(code, steps)
-        before = ""
+        previous = ""
         for step in steps:
             names = _names(step)
-            makes = step.opname in _MAKERS
-            sure = (makes or step.opname in _GLOBALS) and not mine.isdisjoint(names)
-            maybe = False
-            if step.opname in _ATTRIBUTES and found.variable in names:
-                sure = method or globals_.get(before) is found.holder
-                maybe = (
-                    module == found.module
-                    if type(found.holder) is not ModuleType
-                    else before == found.module.rpartition(".")[2]
+            if step.opname in _GLOBALS:
+                leads = not own_names.isdisjoint(names)
+            elif step.opname in _ATTRIBUTES:
+                leads = variable in names and (
+                    is_method
+                    or space.get(previous) is container.holder
+                    or (imports_it and previous == container.module.rpartition(".")[2])
                 )
-            elif imports and step.opname not in (*_GLOBALS, *_MAKERS):
-                maybe = found.variable in names
-            if sure or maybe:
+            else:
+                leads = imports_it and variable in names
+            if leads:
                 line = line_at(code, ~step.offset)
-                yield (line not in storing, not sure, makes), line
-            before = names[-1] if names else ""
+                yield Naming(code, line, line in storing and step.opname not in _MAKING)
+            previous = names[-1] if names else ""
+
+    def _globals_of(self, module: ModuleType) -> "dict[str, Any]":
+        space = self._globals.get(id(module))
+        if space is None:
+            space = self._globals[id(module)] = namespaces.named(vars(module))
+        return space
 
     def _read(self, code: CodeType) -> "list[Step]":
+        """The instructions of a code object."""
         steps = self._steps.get(id(code))
         if steps is None:
             import dis
 
-            blank = code.replace(
-                co_consts=(None,) * len(code.co_consts)
-            )  # dis asks constants how they look
+            # dis asks constants how they look, which could run foreign code.
+            blank = code.replace(co_consts=(None,) * len(code.co_consts))
             steps = self._steps[id(code)] = list(dis.get_instructions(blank))
         return steps
+
+
+def _cached_function(cached: Any) -> "Place | None":
+    """Where the function begins whose results a `functools.cache` keeps."""
+    function = namespaces.special(namespaces.of_instance(cached), "__wrapped__")
+    if type(function) is not FunctionType:
+        return None
+    return function.__code__.co_filename, function.__code__.co_firstlineno
+
+
+def _only_place(namings: "list[Naming]") -> "Place | None":
+    """The first of the lines, where all are of one function."""
+    functions = {(code.co_filename, code.co_firstlineno) for code, _, _ in namings}
+    if len(functions) != 1:
+        return None
+    return namings[0].code.co_filename, min(naming.line for naming in namings)
 
 
 def _names(step: Step) -> "tuple[str, ...]":
@@ -159,12 +177,12 @@ def _storing(code: CodeType, steps: "list[Step]") -> "set[int]":
 
 def _methods(holder: Any) -> "set[int]":
     """The id() of the code of each method of a class, or of an instance's."""
-    cls = holder if type_flags(type(holder)) & structs.TYPE else type(holder)
     if type(holder) is ModuleType:
         return set()
-    return {
-        id(value.__code__)
-        for base in namespaces.mro(cls)
-        for value in namespaces.of_class(base).values()
-        if type(value) is FunctionType
-    }
+    cls = holder if type_flags(type(holder)) & structs.TYPE else type(holder)
+    codes = set()
+    for base in namespaces.mro(cls):
+        for value in namespaces.of_class(base).values():
+            if type(value) is FunctionType:
+                codes.add(id(value.__code__))
+    return codes

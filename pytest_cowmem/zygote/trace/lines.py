@@ -1,14 +1,14 @@
-"""Charge minor page faults to the source lines that caused them. Runs in a traced worker, and in the fork between it and the zygote.
+"""Charge minor page faults to the source lines that caused them.
 
-    prepare(roots)   in a fork of the zygote, which then forks the traced worker and stays idle as its twin
-    arm()            in the traced worker, first of all
-    begin()          in the worker when it is ready
-    mark()           in the worker when it has warmed up
-    disarm()         in the worker at its end
-    hush()           in the twin, before it does anything else
+    prepare()   in a fork of the zygote, which then forks the traced worker and becomes its twin
+    hush()      in the twin, before it does anything else
+    arm()       in the traced worker, first of all
+    begin()     in the worker when it is ready
+    mark()      in the worker when it has warmed up
+    disarm()    in the worker at its end
 
-Whatever can be done beforehand is done in the fork between: a page that the worker touches before it is ready is missing from its figures.
-Nothing of this is ever loaded into a process that is measured.
+The twin does what can be done before the worker is forked. A page that the worker touches before
+it is ready would be missing from its figures. Nothing of this is loaded into a measured process.
 """
 
 import _ctypes
@@ -16,7 +16,7 @@ import gc
 import os
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
 
@@ -35,11 +35,11 @@ _begun = 0
 
 
 def prepare(roots: "list[str]", counted: int) -> None:
-    """Switch events on, with nobody listening yet. `roots` are the folders of the app's own code.
+    """Make ready to listen. `roots` are the folders of the app's own code.
 
-    `counted` is what `gc.get_count()` gave for the youngest generation before anything of this was loaded.
-
-    Collects nothing, so that the worker's first collection comes when it would have come.
+    `counted` is what `gc.get_count()` gave for the youngest generation before anything of this was
+    loaded. Nothing is collected here, so that the worker's first collection comes when it would
+    have come.
     """
     global _events, _tracer, _mappings
     collects = gc.isenabled()
@@ -61,20 +61,21 @@ def prepare(roots: "list[str]", counted: int) -> None:
 
 
 def _rehearse(tracer: Tracer) -> None:
-    """Run what the tracer itself runs, so that its own first faults lie here."""
+    """Run what the tracer itself runs, so that its own first faults come before the fork."""
     for _ in range(_REHEARSALS):
         tracer.attend()
-        frame = sys._getframe(0)
-        tracer.code(tracer.thread(), frame.f_code)
-        tracer.charge(tracer.thread(), frame, frame.f_lineno, 0)
+        frame, thread = sys._getframe(0), tracer.thread()
+        tracer.code(thread, frame.f_code)
+        tracer.charge(thread, frame, frame.f_lineno, thread.last + 1)
         tracer.on_collection("start", {})
         tracer.on_collection("stop", {})
 
 
 def loaded_code() -> "Iterator[CodeType]":
-    """Every code object reachable from a module. To rewrite it and get to know it would otherwise be charged when it first runs.
+    """Every code object reachable from a module.
 
-    A fork looks for it, since the search would leave this process with another heap than the zygote's; addresses are equal in both.
+    To rewrite and number it would otherwise be charged when it first runs. A fork looks for it,
+    since the search would change this process's heap. Addresses are equal in both.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -94,7 +95,7 @@ def loaded_code() -> "Iterator[CodeType]":
 
 
 def _reachable_code() -> "list[CodeType]":
-    found, seen = [], {id(sys.modules)}
+    codes, seen = [], {id(sys.modules)}
     batch: list[Any] = [sys.modules]
     while batch:
         following = []
@@ -103,13 +104,13 @@ def _reachable_code() -> "list[CodeType]":
                 seen.add(id(value))
                 following.append(value)
                 if type(value) is CodeType:
-                    found.append(value)
+                    codes.append(value)
         batch = following
-    return found
+    return codes
 
 
 def arm() -> int:
-    """Start to listen; how many file mappings could not be populated."""
+    """Start to listen; returns how many file mappings could not be populated."""
     refused = populate.populate(_mappings)
     _tracer.touch()
     begin()
@@ -124,12 +125,12 @@ def begin() -> None:
 
 
 def mark() -> None:
-    """Let `disarm` tell what came later apart."""
+    """Tell what comes later apart, in what `disarm` returns."""
     _tracer.log.mark()
 
 
 def listen() -> None:
-    """Go on listening in the calling thread where that had ended."""
+    """Go on listening in the calling thread, if events stopped there."""
     _events.listen()
 
 
@@ -150,48 +151,26 @@ def hush() -> None:
 def disarm() -> "dict[str, Any]":
     """Stop, and tell what was charged since `begin`, in pages:
 
-    lines        [(app file, line, function, library file, line, function, (outermost, innermost module imported), pages since the mark,
-                 pages)], most first
-    collections  [(generation, the same seven words of the line it came at, collections, pages)], most first
+    lines        [(app file, line, function, library file, line, function, (outermost, innermost
+                 module imported), pages since the mark, pages)], most first
+    collections  [(generation, the same seven of the line it came at, collections, pages)], most
+                 first
     files        {file: module} of the files named
     collects     whether the collector is on
     tracer       the tracer's own faults, as far as it saw them
     total        all minor faults of the process
-    unseen       those of them that are in none of the others: nobody listened in their thread, or not then
+    unseen       faults that are in none of the others: nobody listened in their thread, or then
     """
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
     hush()
-    lines: dict[stacks.Row, tuple[int, int]] = {}
-    collections: dict[tuple[int, stacks.Row], tuple[int, int]] = {}
-    for key, pages, late in _tracer.log.rows():
-        row = _tracer.folder.named(key)
-        before = lines.get(row, (0, 0))
-        lines[row] = before[0] + pages * late, before[1] + pages
-    for thread in _tracer.threads:
-        for (generation, key), (times, pages) in thread.collections.items():
-            place = generation, _tracer.folder.named(key)
-            counted = collections.get(place, (0, 0))
-            collections[place] = counted[0] + times, counted[1] + pages
+    lines = _charged_lines()
+    collections = _charged_collections()
     tracer = sum(thread.own for thread in _tracer.threads)
-    seen = (
-        tracer
-        + sum(pages for _, pages in lines.values())
-        + sum(pages for _, pages in collections.values())
-    )
+    seen = tracer + sum(row[-1] for row in (*lines, *collections))
     return {
-        "lines": sorted(((*row, *pages) for row, pages in lines.items()), key=lambda row: -row[-1]),
-        "collections": sorted(
-            ((number, *row, *counts) for (number, row), counts in collections.items()),
-            key=lambda row: -row[-1],
-        ),
-        "files": _modules(
-            {
-                path
-                for row in (*lines, *(row for _, row in collections))
-                for path in (row[0], row[3])
-                if path
-            }
-        ),
+        "lines": lines,
+        "collections": collections,
+        "files": _modules_named((*lines, *(row[1:] for row in collections))),
         "collects": gc.isenabled(),
         "tracer": tracer,
         "total": total,
@@ -199,17 +178,49 @@ def disarm() -> "dict[str, Any]":
     }
 
 
+def _charged_lines() -> "list[tuple[Any, ...]]":
+    """The `lines` of `disarm`. Keys of different code objects can have the same names."""
+    pages_by_row: dict[stacks.Row, tuple[int, int]] = {}
+    for key, pages, is_late in _tracer.log.rows():
+        row = _tracer.stacks.named(key)
+        late, whole = pages_by_row.get(row, (0, 0))
+        pages_by_row[row] = late + pages * is_late, whole + pages
+    rows = [(*row, *pages) for row, pages in pages_by_row.items()]
+    return sorted(rows, key=_most_pages_first)
+
+
+def _charged_collections() -> "list[tuple[Any, ...]]":
+    """The `collections` of `disarm`, of all threads."""
+    counts_by_place: dict[tuple[int, stacks.Row], tuple[int, int]] = {}
+    for thread in _tracer.threads:
+        for (generation, key), (times, pages) in thread.collections.items():
+            place = generation, _tracer.stacks.named(key)
+            earlier_times, earlier_pages = counts_by_place.get(place, (0, 0))
+            counts_by_place[place] = earlier_times + times, earlier_pages + pages
+    rows = [(generation, *row, *counts) for (generation, row), counts in counts_by_place.items()]
+    return sorted(rows, key=_most_pages_first)
+
+
+def _most_pages_first(row: "tuple[Any, ...]") -> int:
+    return -int(row[-1])
+
+
 def app_code() -> "list[CodeType]":
     """The code objects of the app that ran."""
-    return [code for code in _tracer.folder.app_code() if _tracer.ran(code)]
+    return [code for code in _tracer.stacks.app_code() if _tracer.ran(code)]
 
 
 def is_app(path: str) -> bool:
     """Whether a file is the app's own."""
-    return _tracer.folder.is_app(path)
+    return _tracer.stacks.is_app(path)
 
 
-def _modules(paths: "set[str]") -> "dict[str, str]":
-    """The modules that were loaded from `paths`, by these."""
+def _modules_named(rows: "Iterable[tuple[Any, ...]]") -> "dict[str, str]":
+    """The modules that were loaded from the files of `rows`, by these files."""
     loaded = namespaces.files()
-    return {path: loaded[path][0] for path in paths if path in loaded}
+    modules = {}
+    for row in rows:
+        for path in (row[0], row[3]):
+            if path in loaded:
+                modules[path] = loaded[path][0]
+    return modules

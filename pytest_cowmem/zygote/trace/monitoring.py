@@ -1,7 +1,9 @@
-"""Have a tracer told of every line, call and return, by `sys.monitoring`: Python 3.12 and later. Runs in a traced worker.
+"""Tell a tracer of every line, call and return by `sys.monitoring`, on Python 3.12 and later.
 
-As in `settrace`, the thread's minor faults are read at each event: what is new since the event before belongs to the line that ran in
-between. Only then is a stack looked at.
+Runs in a traced worker. As in `settrace`, each event reads the thread's count of minor faults.
+Those since the event before belong to the line that ran in between. Only where there are any is a
+stack looked at. The three handlers repeat each other on purpose: a call in between costs time at
+every line that the app runs.
 """
 
 import resource
@@ -17,7 +19,7 @@ _TOOL_IDS = (3, 4, 0, 1, 2, 5)  # those without a customary owner first
 
 
 def line_at(code: CodeType, at: int) -> int:
-    """The line of `at`, which is a line already or minus one minus an instruction's offset in bytes."""
+    """The line of `at`, which is a line or, below zero, ~(an instruction's offset in bytes)."""
     if at >= 0:
         return at
     for start, end, line in code.co_lines():
@@ -30,7 +32,10 @@ class Monitoring:
     """Events of `sys.monitoring`."""
 
     def __init__(self) -> None:
-        """Switch events on, without anyone being told yet. This rewrites every code object when it next runs."""
+        """Switch events on; nobody is told of them yet.
+
+        From then on, Python rewrites each code object when it next runs.
+        """
         self._api: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._tool = next(number for number in _TOOL_IDS if self._api.get_tool(number) is None)
         self._api.use_tool_id(self._tool, "pytest-cowmem")
@@ -41,7 +46,7 @@ class Monitoring:
         self._api.set_events(self._tool, self._events)
 
     def rewrite(self, code: CodeType) -> None:
-        """Rewrite one code object now rather than when it runs."""
+        """Have one code object rewritten now rather than when it runs."""
         self._api.set_local_events(
             self._tool,
             code,
@@ -54,18 +59,15 @@ class Monitoring:
         self._tell({events.LINE: _line_handler(tracer, disable)})
         self._tell(dict.fromkeys(self._entries, _entry_handler(tracer, disable)))
         self._tell(dict.fromkeys(self._exits, _exit_handler(tracer, disable)))
-        self._tell(
-            {
-                events.PY_THROW: _entry_handler(tracer, None),
-                events.PY_UNWIND: _exit_handler(tracer, None),
-            }
-        )  # cannot be disabled
+        # Python refuses to disable these two for one code object.
+        self._tell({events.PY_THROW: _entry_handler(tracer, None)})
+        self._tell({events.PY_UNWIND: _exit_handler(tracer, None)})
 
     def listen(self) -> None:
-        """Nothing in a worker makes events end."""
+        """Nothing in a worker stops events."""
 
     def stop(self) -> None:
-        """Tell nobody any more. Events stay on, since switching them off would rewrite all code once more."""
+        """Tell of no more events. They stay on: to switch them off would rewrite all code again."""
         self._tell(dict.fromkeys((self._api.events.LINE, *self._entries, *self._exits)))
 
     def _tell(self, handlers: "dict[int, Any]") -> None:

@@ -1,7 +1,8 @@
-"""Read the names of modules, classes and instances without running foreign code. Runs in a traced worker and in its twin.
+"""Read the names of modules, classes and instances without running foreign code.
 
-A key can be an object with its own idea of equality, and what a class says of itself can be any object: keys and texts are taken for what
-they say only where they are plain strings.
+Runs in a traced worker and in its twin. A key can be an object with its own idea of equality, and
+what a class says of itself can be any object. So keys and texts count only where they are plain
+strings.
 """
 
 import sys
@@ -13,7 +14,7 @@ mro = type.__dict__["__mro__"].__get__
 
 
 def loaded() -> "list[tuple[str, ModuleType]]":
-    """The loaded modules by name, leaving out what stands in for one."""
+    """The loaded modules and their names, without objects that stand in for a module."""
     return [
         (name, module)
         for name, module in list(dict.items(sys.modules))
@@ -27,7 +28,7 @@ def is_text(told: object, text: str) -> bool:
 
 
 def named(space: Any) -> "dict[str, Any]":
-    """What a namespace has under plain names, special ones left out."""
+    """What a namespace has under plain names, without the special ones."""
     return {
         key: value
         for key, value in list(space.items())
@@ -36,12 +37,15 @@ def named(space: Any) -> "dict[str, Any]":
 
 
 def special(space: Any, name: str) -> Any:
-    """What a namespace has under one name, None if nothing."""
+    """What a namespace has under one name; None where there is nothing."""
     return next((value for key, value in list(space.items()) if is_text(key, name)), None)
 
 
 def of_instance(value: Any) -> "dict[Any, Any]":
-    """An instance's own dictionary, where its class has the usual one and no property of that name."""
+    """An instance's own dictionary.
+
+    It is empty where the class has none, or a property instead of the usual `__dict__`.
+    """
     for cls in mro(type(value)):
         getter = special(of_class(cls), "__dict__")
         if getter is not None:
@@ -51,10 +55,10 @@ def of_instance(value: Any) -> "dict[Any, Any]":
 
 
 def files() -> "dict[str, tuple[str, ModuleType]]":
-    """The loaded modules, and their names, by the files they are from."""
-    found = {}
+    """(name, module) of the loaded modules by their files."""
+    by_path = {}
     for name, module in loaded():
         path = special(vars(module), "__file__")
         if type(path) is str:
-            found[path] = name, module
-    return found
+            by_path[path] = name, module
+    return by_path

@@ -1,7 +1,7 @@
-"""Have a tracer told of every line, call and return, by `sys.settrace`: before Python 3.12. Runs in a traced worker.
+"""Tell a tracer of every line, call and return by `sys.settrace`, on Python 3.11.
 
-Python ends this by itself in a thread whose stack is full, and the app could: the last is held off, the first is mended as soon as
-somebody notices, at a collection or the next request.
+Runs in a traced worker. Python stops these events in a thread whose stack is full. They go on at
+the thread's next collection or request. The app cannot stop them: its own calls have no effect.
 """
 
 import _thread
@@ -32,12 +32,12 @@ class Settrace:
     _beginning: Trace
 
     def rewrite(self, code: Any) -> None:
-        """Nothing is rewritten here."""
+        """Python rewrites no code for these events."""
 
     def start(self, tracer: Tracer) -> None:
-        """Tell `tracer` of events from now on: in this thread, and in those that start later. The app's own wishes are not granted."""
+        """Tell `tracer` of events from now on, in this thread and in those that start later."""
         self._tracer = tracer
-        self._beginning = self._begin  # to be known again
+        self._beginning = self._begin  # each look at a method makes a new object
         _settrace_later(self._beginning)
         _settrace(_trace_function(tracer, tracer.thread()))
         sys.settrace = self._only_begin
@@ -45,14 +45,14 @@ class Settrace:
         _thread.start_new_thread = self._start_thread
 
     def listen(self) -> None:
-        """Go on in the calling thread where events ended. What it did meanwhile is charged to no line."""
+        """Go on in the calling thread where events stopped; what it did since has no line."""
         if sys.gettrace() is None:
             thread = self._tracer.thread()
             thread.last = _usage(_WHO).ru_minflt
             _settrace(_trace_function(self._tracer, thread))
 
     def stop(self) -> None:
-        """Tell nobody any more."""
+        """Tell of no more events."""
         sys.settrace, threading.settrace, _thread.start_new_thread = (
             _settrace,
             _settrace_later,
@@ -68,7 +68,7 @@ class Settrace:
         return trace(frame, event, arg)
 
     def _only_begin(self, function: Any) -> None:
-        """In place of `settrace`: only `threading` gets what it asks for, in a new thread."""
+        """In place of `settrace`: it has an effect only where `threading` begins a thread."""
         if function is self._beginning:
             _settrace(function)
 
@@ -84,7 +84,7 @@ class Settrace:
 
 
 def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
-    """A thread's own trace function, so that no event has to look its thread up."""
+    """A thread's own trace function, so that no event has to look up its thread."""
     codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
 
     def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
@@ -113,11 +113,12 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
             return within
         now = usage(who).ru_minflt
         if now > thread.last:
-            before = (
-                (line_at(code, thread.at) if thread.code is code else lines[number])
-                if event == "line"
-                else frame.f_lineno or 0
-            )
+            if event != "line":
+                before = frame.f_lineno or 0
+            elif thread.code is code:
+                before = line_at(code, thread.at)
+            else:
+                before = lines[number]
             tracer.charge(thread, frame, before, now)
         else:
             left[number] -= 1

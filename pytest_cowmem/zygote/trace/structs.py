@@ -1,7 +1,10 @@
-"""Where CPython keeps the memory of an object that is not in the object itself. Runs in the twin.
+"""Where CPython keeps the memory of an object that lies outside the object itself.
 
-Read straight from memory, since asking an object could run its code. Sources: the headers cpython/dictobject.h, cpython/listobject.h,
-setobject.h and internal/pycore_dict.h and pycore_object.h of CPython 3.10 to 3.13.
+Asking an object could run its code, so memory is read by the offsets of C structs. `selfcheck`
+tries the offsets before they are used. Runs in the twin and, once its pages are counted, in the
+traced worker. Sources: the headers cpython/dictobject.h, cpython/listobject.h,
+cpython/bytearrayobject.h, setobject.h, internal/pycore_dict.h and internal/pycore_object.h of
+CPython 3.11 to 3.15.
 """
 
 import ctypes
@@ -13,116 +16,168 @@ WORD = 8
 GC_HEAD = 16
 
 # Type flags, from Include/object.h
-MANAGED_WEAKREF, MANAGED_DICT, HEAP_TYPE, HAVE_GC = 1 << 3, 1 << 4, 1 << 9, 1 << 14
+INLINE_VALUES, MANAGED_WEAKREF, MANAGED_DICT = 1 << 2, 1 << 3, 1 << 4
+HEAP_TYPE, HAVE_GC = 1 << 9, 1 << 14
 INT, LIST, STR, DICT, TYPE = 1 << 24, 1 << 25, 1 << 28, 1 << 29, 1 << 31
 
 # (value, its id()) -> (address, bytes) of each part, one after the other
-Parts = Callable[[Any, int], "tuple[int, ...]"]
+PartsReader = Callable[[Any, int], "tuple[int, ...]"]
 
-_LIST_ITEMS = 24
-_DICT_USED, _DICT_KEYS, _DICT_VALUES = 16, 32, 40
-_SET_MASK, _SET_TABLE, _SET_SMALL, _SET_ENTRY = 32, 40, 64, 16
-_BYTES_ALLOCATED, _BYTES_START = 24, 32
+LIST_ITEMS = 24
+DICT_KEYS, DICT_VALUES = 32, 40
+KEYS_SIZES, KEYS_INDICES, TEXT_ENTRY, ENTRY = 8, 32, 16, 24
+SET_MASK, SET_TABLE, SET_SMALL, SET_ENTRY = 32, 40, 64, 16
+BYTEARRAY_ALLOCATED, BYTEARRAY_BUFFER = 24, 32
+BYTES_HEAD = (
+    32  # of the bytes object that holds a bytearray's buffer since 3.15, and one byte after it
+)
+INSTANCE_VALUES = -32 if sys.version_info < (3, 12) else -24  # until 3.12, before the instance
 _LARGEST = 1 << 40
+_FIRST_PAGE = 4096
+_USER_SPACE = 1 << 48  # on arm64; half of it on x86-64 (Documentation/arch of Linux, memory layout)
 
 _VERSION = sys.version_info[:2]
-_SIXTY_FOUR_BITS = sys.maxsize > 1 << 32
+VALUES_HAVE_CAPACITY = _VERSION >= (3, 13)
 
-_memory: Any = (
-    (ctypes.c_uint64 * (1 << 44)).from_address(0) if _SIXTY_FOUR_BITS else None
-)  # all of it, by address >> 3
-_list_bytes, _dict_bytes = list.__sizeof__, dict.__sizeof__
-_list_basic, _dict_basic = list.__basicsize__, dict.__basicsize__
+list_bytes, dict_bytes = list.__sizeof__, dict.__sizeof__
+list_basic, dict_basic = list.__basicsize__, dict.__basicsize__
+basic_size = type.__dict__["__basicsize__"].__get__
 
 
-def list_parts(value: Any, number: int) -> "tuple[int, ...]":
-    """A list's array of items."""
-    return _memory[number + _LIST_ITEMS >> 3], _list_bytes(value) - _list_basic
-
-
-def dict_parts(value: Any, number: int) -> "tuple[int, ...]":
-    """A dictionary's table of keys; where a class's instances share that, it and the dictionary's own array of values."""
-    keys, values = _memory[number + _DICT_KEYS >> 3], _memory[number + _DICT_VALUES >> 3]
-    if not values:
-        return keys, _dict_bytes(value) - _dict_basic
-    mine = _values(values) if _VERSION > (3, 10) else (values, _dict_bytes(value) - _dict_basic)
-    return keys, _key_table_bytes(keys), *mine
-
-
-def set_parts(_value: Any, number: int) -> "tuple[int, ...]":
-    """A set's table, unless it is the small one inside the object."""
-    table = _memory[number + _SET_TABLE >> 3]
+def supported() -> bool:
+    """Whether the offsets here are for this interpreter. Without the GIL, structs are others."""
     return (
-        ()
-        if table == number + _SET_SMALL
-        else (table, (_memory[number + _SET_MASK >> 3] + 1) * _SET_ENTRY)
+        sys.implementation.name == "cpython"
+        and (3, 11) <= _VERSION <= (3, 15)
+        and sys.maxsize > 1 << 32
+        and "t" not in sys.abiflags
     )
 
 
-def bytearray_parts(_value: Any, number: int) -> "tuple[int, ...]":
-    """A bytearray's buffer."""
-    return _memory[number + _BYTES_START >> 3] & -WORD, _memory[number + _BYTES_ALLOCATED >> 3]
+def all_memory() -> Any:
+    """The memory of this process as 8-byte words; a word's index is its address >> 3."""
+    return (ctypes.c_uint64 * (_USER_SPACE // WORD)).from_address(0)
 
 
-def instance_parts(_value: Any, number: int) -> "tuple[int, ...]":
-    """An instance's array of attributes, which stands in for its dictionary on 3.11 and 3.12; on 3.13 it lies in the object."""
-    if _VERSION == (3, 11):
-        values = _memory[number - 4 * WORD >> 3]
-        return _values(values) if values else ()
-    tagged = _memory[number - 3 * WORD >> 3]
-    return _values(tagged + 1) if tagged & 1 else ()
+def kind_of(cls: type, flags: int) -> "str | None":
+    """The kind of parts that instances of a class have, which is a key of `Reader.by_kind`."""
+    if flags & DICT:
+        return "dict"
+    if flags & LIST:
+        return "list"
+    if cls is set or cls is frozenset:
+        return "set"
+    if cls is bytearray:
+        return "bytearray"
+    if flags & (INLINE_VALUES if VALUES_HAVE_CAPACITY else MANAGED_DICT):
+        return "instance"
+    return None
 
 
-def _values(start: int) -> "tuple[int, ...]":
-    """The block of an array of values; nothing for one inside its object.
+class Reader:
+    """Reads where the parts of an object lie.
 
-    3.13 puts the capacity before it. 3.11 and 3.12 put a prefix there, whose length is the byte before the array: the array's own length
-    is not kept, and is at most two less than that.
+    `memory` gives the 8-byte word at an index, which is the word's address >> 3.
     """
-    if start % WORD:
-        return ()
-    if _VERSION >= (3, 13):
-        capacity, inside = _memory[start >> 3] & 255, _memory[start >> 3] >> 16 & 255
-        return () if inside else (start, (capacity + 1) * WORD + (capacity + 7) // WORD * WORD)
-    prefix = _memory[start - WORD >> 3] >> 56
-    return (start - prefix, prefix + (prefix - 2) * WORD) if prefix and prefix % WORD == 0 else ()
+
+    def __init__(self, memory: Any) -> None:
+        self._memory = memory
+        instance = self.inline_values if VALUES_HAVE_CAPACITY else self.instance_values
+        self.by_kind: dict[str, PartsReader] = {
+            "list": self.list_items,
+            "dict": self.dict_tables,
+            "set": self.set_table,
+            "bytearray": self.bytearray_buffer,
+            "instance": instance,
+        }
+
+    def list_items(self, value: Any, number: int) -> "tuple[int, ...]":
+        """A list's array of items."""
+        return self._memory[number + LIST_ITEMS >> 3], list_bytes(value) - list_basic
+
+    def dict_tables(self, value: Any, number: int) -> "tuple[int, ...]":
+        """A dictionary's table of keys, which has the values too.
+
+        Where a class's instances share that table, an array of values is the dictionary's own.
+        """
+        keys = self._memory[number + DICT_KEYS >> 3]
+        values = self._memory[number + DICT_VALUES >> 3]
+        if not values:
+            return keys, dict_bytes(value) - dict_basic
+        return keys, self.key_table_bytes(keys), *self._values(values)
+
+    def set_table(self, _value: Any, number: int) -> "tuple[int, ...]":
+        """A set's table, unless it is the small one inside the object."""
+        table = self._memory[number + SET_TABLE >> 3]
+        if table == number + SET_SMALL:
+            return ()
+        return table, (self._memory[number + SET_MASK >> 3] + 1) * SET_ENTRY
+
+    def bytearray_buffer(self, _value: Any, number: int) -> "tuple[int, ...]":
+        """A bytearray's buffer. Since 3.15 it is a bytes object, which all empty ones share."""
+        buffer = self._memory[number + BYTEARRAY_BUFFER >> 3]
+        allocated = self._memory[number + BYTEARRAY_ALLOCATED >> 3]
+        if not allocated:
+            return ()
+        if _VERSION < (3, 15):
+            return buffer, allocated
+        return buffer - BYTES_HEAD, BYTES_HEAD + allocated + 1
+
+    def instance_values(self, _value: Any, number: int) -> "tuple[int, ...]":
+        """An instance's array of attributes on 3.11 and 3.12, which stands in for its dictionary.
+
+        On 3.12 the same word points to the array or to the dictionary. An odd word is one less
+        than the address of the array.
+        """
+        pointer = self._memory[number + INSTANCE_VALUES >> 3]
+        if _VERSION > (3, 11):
+            pointer = pointer + 1 if pointer & 1 else 0
+        return self._values(pointer) if pointer else ()
+
+    def inline_values(self, value: Any, number: int) -> "tuple[int, ...]":
+        """An instance's array of attributes since 3.13.
+
+        It follows the instance, and what Python tells of the instance's size leaves it out.
+        """
+        start = number + basic_size(type(value))
+        return start, self._counted_values_bytes(start)
+
+    def _values(self, start: int) -> "tuple[int, ...]":
+        """The block of an array of values; nothing for one that follows its instance.
+
+        3.11 and 3.12 put a prefix before the array. The byte before the array is the prefix's
+        length. The array's own length is not kept; it is at most two less than the prefix's.
+        """
+        if start % WORD:
+            return ()
+        if VALUES_HAVE_CAPACITY:
+            follows_instance = self._memory[start >> 3] >> 16 & 255
+            return () if follows_instance else (start, self._counted_values_bytes(start))
+        prefix = self._memory[start - WORD >> 3] >> 56
+        if not prefix or prefix % WORD:
+            return ()
+        return start - prefix, prefix + (prefix - 2) * WORD
+
+    def _counted_values_bytes(self, start: int) -> int:
+        """The bytes of an array of values since 3.13.
+
+        A word has the capacity; then come the values, and a byte for each that keeps their order.
+        """
+        capacity: int = self._memory[start >> 3] & 255
+        return WORD + capacity * WORD + (capacity + WORD - 1) // WORD * WORD
+
+    def key_table_bytes(self, keys: int) -> int:
+        """The bytes of a table of keys: its head, its indices and its entries.
+
+        There are two entries for three indices.
+        """
+        sizes: int = self._memory[keys + KEYS_SIZES >> 3]
+        indices, index_bytes = 1 << (sizes & 255), 1 << (sizes >> 8 & 255)
+        only_text = sizes >> 16 & 255
+        entries = indices * 2 // 3
+        return KEYS_INDICES + index_bytes + entries * (TEXT_ENTRY if only_text else ENTRY)
 
 
-def _key_table_bytes(keys: int) -> int:
-    sizes: int = _memory[keys + WORD >> 3]
-    if _VERSION == (3, 10):  # refcount, size, lookup function, usable, entries used
-        width = 1 if sizes <= 0xFF else 2 if sizes <= 0xFFFF else 4
-        return 40 + sizes * width + _usable(sizes) * 24
-    size, index_bytes, kind = 1 << (sizes & 255), 1 << (sizes >> 8 & 255), sizes >> 16 & 255
-    return 32 + index_bytes + _usable(size) * (16 if kind else 24)
-
-
-def _usable(size: int) -> int:
-    return size * 2 // 3
-
-
-def sane(start: int, size: int) -> bool:
-    """Whether a part can be one: what is not is left out."""
-    return not start & 7 and 4096 < start < 1 << 47 and 0 < size < _LARGEST
-
-
-def known() -> bool:
-    """Whether this interpreter's objects are laid out as this file thinks: tried out on a few."""
-    if (
-        not _SIXTY_FOUR_BITS
-        or sys.implementation.name != "cpython"
-        or not (3, 10) <= _VERSION <= (3, 13)
-    ):
-        return False
-    if "t" in sys.abiflags:  # without the GIL, objects are laid out otherwise
-        return False
-    row, table, group = [[None], [None]], {"one": 1, "two": 2}, set(range(100))
-    parts = [*list_parts(row, id(row)), *dict_parts(table, id(table)), *set_parts(group, id(group))]
-    if not all(sane(*parts[first : first + 2]) for first in (0, 2, 4)):
-        return False
-    return bool(
-        _memory[parts[0] >> 3] == id(row[0])
-        and _memory[id(table) + _DICT_USED >> 3] == len(table)
-        and _key_table_bytes(parts[2]) == parts[3]
-        and parts[5] == set.__sizeof__(group) - set.__basicsize__
-    )
+def is_plausible(start: int, size: int) -> bool:
+    """Whether a part can lie there; one that cannot is left out."""
+    return start % WORD == 0 and _FIRST_PAGE <= start < _USER_SPACE and 0 < size < _LARGEST

@@ -1,6 +1,8 @@
-"""A worker and its twin, which draws the map of objects. Run as a program, it is the process they are forked from.
+"""A worker and its twin, which writes the map of objects.
 
-python drawn_forks.py CONTROL_FD MODULE MAP
+Run as a program, it is the process that both are forked from:
+
+python mapped_forks.py CONTROL_FD MODULE MAP
 """
 
 import gc
@@ -21,8 +23,12 @@ from pytest_cowmem.zygote import forks, wire
 
 
 @dataclass
-class Drawn:
-    """What the host has in the end: the map, the pages that became private, the worker's regions, what the twin said beside."""
+class Mapped:
+    """What the host has in the end.
+
+    `records` are the map. `pages` became private in the worker while the function ran. `beside` is
+    what the module's `told()` returned.
+    """
 
     records: "array[int]"
     types: list[str]
@@ -42,8 +48,8 @@ def asking(control: socket.socket) -> Iterator[Any]:
         yield ask
 
 
-def drawn(module: str, function: str, folder: Path) -> Drawn:
-    """Fork a worker that runs `function` of `module`, and have its twin draw."""
+def mapped(module: str, function: str, folder: Path) -> Mapped:
+    """Fork a worker that runs `function` of `module`, and have its twin write its map."""
     near, far = socket.socketpair()
     path = folder / "map"
     with far:
@@ -57,10 +63,10 @@ def drawn(module: str, function: str, folder: Path) -> Drawn:
         ask("run", function)
         pages = private_pages(worker, twin).since(before)
         regions = Regions(worker)
-        types, modules, beside = ask("draw")
+        types, modules, beside = ask("map")
         records = array("Q")
         records.frombytes(path.read_bytes())
-        return Drawn(records, types, modules, pages, regions, beside)
+        return Mapped(records, types, modules, pages, regions, beside)
 
 
 def work(sock: socket.socket, module: Any) -> None:
@@ -74,17 +80,17 @@ def work(sock: socket.socket, module: Any) -> None:
         wire.send(sock, ("done",))
 
 
-def draw(sock: socket.socket, module: Any, path: str) -> None:
+def write_map(sock: socket.socket, module: Any, path: str) -> None:
     wire.send(sock, ("ready",))
     wire.receive(sock)
     loaded = frozenset(sys.modules)
     from pytest_cowmem.zygote.trace import containers, objects
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    assert containers.draw_grown(fd, ({}, {}, sorted(loaded)), [], bool)[0]
+    assert containers.write_grown(fd, ({}, {}, sorted(loaded)), [], bool)[0]
     os.ftruncate(fd, 0)
     os.lseek(fd, 0, os.SEEK_SET)
-    types, modules = objects.draw(fd, loaded)
+    types, modules = objects.write_map(fd, loaded)
     wire.send(sock, (types, modules, module.told() if hasattr(module, "told") else None))
 
 
@@ -101,20 +107,17 @@ def main() -> None:
         work(worker_far, module)
 
     wire.receive(control)
-    twin = forks.fork_into(lambda: draw(twin_far, module, sys.argv[3]))
+    twin = forks.fork_into(lambda: write_map(twin_far, module, sys.argv[3]))
     worker = forks.fork_into(be_worker)
     twin_far.close()
-    for near in (
-        twin_near,
-        worker_near,
-    ):  # what they write as they start is not what the function writes
+    for near in (twin_near, worker_near):  # what they write as they start is not the function's
         wire.receive(near)
     wire.send(control, (worker, twin))
     _, function = wire.receive(control)
     wire.send(worker_near, (function,))
     wire.send(control, wire.receive(worker_near))
     wire.receive(control)
-    wire.send(twin_near, ("draw",))
+    wire.send(twin_near, ("map",))
     wire.send(control, wire.receive(twin_near))
     worker_near.close()
     forks.wait(worker)

@@ -1,0 +1,74 @@
+"""What a traced round does that a measured one does not. Runs in its twin and its worker only.
+
+The twin prepares, and forks the worker. The worker is asked to `begin` when it is ready, to `mark`
+when it has warmed up, and for what was `charged` at its end. Then the twin writes its map of
+objects, and both tell what their containers hold. The pytest process gives the file for maps.
+"""
+
+import sys
+from typing import Any
+
+from pytest_cowmem.zygote import messages
+from pytest_cowmem.zygote.trace import containers, lines, objects
+
+Message = tuple[Any, ...]
+
+_fd = -1
+_REHEARSALS = 10  # CPython 3.11 writes to code at its eighth call
+
+
+def prepare(fd: int, roots: "list[str]", counted: int) -> None:
+    """Make ready to trace, in the twin.
+
+    `fd` is the file for maps; `roots` and `counted` are as `lines.prepare` takes them.
+    """
+    global _fd
+    _fd = fd
+    lines.prepare(roots, counted)
+
+
+def arm() -> None:
+    """Start to listen, in the worker, and touch the pages that every request touches."""
+    lines.arm()
+    for _ in range(_REHEARSALS):
+        attended(lambda *_: None)(None, None)
+
+
+def attended(app: Any) -> Any:
+    """A WSGI app that listens at each request, whatever ended that during the one before."""
+
+    def serve(environ: Any, start_response: Any) -> Any:
+        lines.listen()
+        return app(environ, start_response)
+
+    return serve
+
+
+def answer_in_worker(kind: str, *fields: Any) -> Message:
+    """What the worker answers to a message that only a traced one gets."""
+    if kind == messages.BEGIN:
+        lines.begin()
+    elif kind == messages.MARK:
+        lines.mark()
+    elif kind == messages.CHARGED:
+        return (kind, lines.disarm())
+    elif kind == messages.GROWN:
+        (held,) = fields
+        return (kind, *containers.write_grown(_fd, held, lines.app_code(), lines.is_app))
+    return (kind,)
+
+
+def answer_in_twin(kind: str, loaded: "frozenset[str]") -> Message:
+    """What the twin answers; `loaded` are the modules that were loaded before this one."""
+    lines.hush()
+    if kind == messages.HELD:
+        return (kind, containers.entries(loaded))
+    return (kind, *objects.write_map(_fd, loaded))
+
+
+def app_folders(target: str) -> "list[str]":
+    """The folders of the package that `module:attr` is in, which may be installed."""
+    package = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    if package is None:
+        return []
+    return [folder for folder in vars(package).get("__path__", ()) if type(folder) is str]

@@ -1,0 +1,166 @@
+"""How faults are counted and logged, on a tracer that no process listens to."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from pytest_cowmem.zygote.trace import faults
+from pytest_cowmem.zygote.trace.faults import Log, Thread, Tracer
+
+APP = "/srv/shop/views.py"
+FIRST, SECOND = (1, 2, 3, 4, 0), (5, 6, 0, 0, 1)
+
+
+def code_of(path: str, name: str = "view") -> "faults.CodeType":
+    return compile(f"def {name}(): pass", path, "exec").co_consts[0]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def tracer() -> Tracer:
+    return Tracer(["/srv/shop"])
+
+
+def test_a_log_gives_what_was_added_in_order() -> None:
+    log = Log()
+    log.add(FIRST, 7)
+    log.add(SECOND, 8)
+    assert list(log.rows()) == [(FIRST, 7, False), (SECOND, 8, False)]
+
+
+def test_a_log_tells_what_came_after_the_mark_apart() -> None:
+    log = Log()
+    log.add(FIRST, 7)
+    log.mark()
+    log.add(FIRST, 8)
+    log.add(SECOND, 9)
+    assert list(log.rows()) == [(FIRST, 7, False), (FIRST, 8, True), (SECOND, 9, True)]
+
+
+def test_a_log_forgets_all_that_came_before() -> None:
+    log = Log()
+    log.add(FIRST, 7)
+    log.forget()
+    log.add(SECOND, 8)
+    assert list(log.rows()) == [(SECOND, 8, False)]
+
+
+def test_a_full_log_adds_up_under_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_ROWS", 3)
+    log = Log()
+    for pages in (1, 2, 3, 4, 5):
+        log.add(FIRST, pages)
+    assert list(log.rows()) == [(FIRST, 1, False), (FIRST, 2, False), ((0, 0, 0, 0, 0), 12, False)]
+
+
+def test_touching_leaves_words_as_they_are() -> None:
+    words = faults.integers(2_000)
+    words[0], words[512], words[1_024] = 3, 4, 5
+    faults.touch(words, 1_500)
+    assert (words[0], words[512], words[1_024]) == (3, 4, 5)
+
+
+def test_code_objects_are_numbered_from_one(tracer: Tracer) -> None:
+    codes = [code_of(APP, name) for name in ("first", "second", "third")]
+    assert [tracer.code(Thread(0), code) for code in codes] == [1, 2, 3]
+    assert [tracer.codes[id(code)] for code in codes] == [1, 2, 3]
+    assert list(tracer.lines[:4]) == [0, 1, 1, 1]
+
+
+def test_code_objects_without_room_share_the_last_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(faults, "_MOST_CODES", 4)
+    tracer = Tracer(["/srv/shop"])
+    codes = [code_of(APP, f"view_{number}") for number in range(5)]
+    assert [tracer.code(Thread(0), code) for code in codes] == [1, 2, 3, 3, 3]
+
+
+def test_only_a_librarys_code_is_left_alone_in_time(tracer: Tracer) -> None:
+    def left(path: str) -> int:
+        return tracer.left[tracer.code(Thread(0), code_of(path))]
+
+    assert left(APP) == -1
+    assert left("/usr/lib/flask.py") == faults._PATIENCE
+    assert left(str(faults.__file__)) == 0
+
+
+def test_app_code_ran_once_it_had_an_event(tracer: Tracer) -> None:
+    code = code_of(APP)
+    number = tracer.code(Thread(0), code)
+    assert not tracer.ran(code)
+    tracer.left[number] -= 1
+    assert tracer.ran(code)
+
+
+@pytest.fixture
+def frame() -> Iterator["faults.FrameType"]:
+    """A frame of the app that is paused in line 2."""
+    space: dict[str, faults.Any] = {}
+    exec(compile("def view():\n    yield\n", APP, "exec"), space)
+    paused = space["view"]()
+    next(paused)
+    yield paused.gi_frame
+    paused.close()
+
+
+def test_faults_are_charged_once_and_to_their_line(
+    tracer: Tracer, frame: "faults.FrameType"
+) -> None:
+    thread = Thread(100)
+    number = tracer.code(thread, frame.f_code)
+    thread.last, thread.own = 100, 0
+    tracer.charge(thread, frame, 2, 107)
+    ((key, pages, _),) = tracer.log.rows()
+    assert (tracer.stacks.named(key)[:3], pages) == ((APP, 2, "view"), 7)
+    assert thread.last - 107 == thread.own
+    assert tracer.left[number] == -2
+    assert tracer.ran(frame.f_code)
+
+
+def test_a_librarys_code_that_faults_is_listened_to_for_longer(
+    monkeypatch: pytest.MonkeyPatch, frame: "faults.FrameType"
+) -> None:
+    tracer = Tracer([])
+    thread = Thread(100)
+    number = tracer.code(thread, frame.f_code)
+    tracer.left[number] = 1
+    tracer.charge(thread, frame, 2, thread.last + 1)
+    assert tracer.left[number] == faults._PATIENCE
+
+
+def test_a_collections_faults_are_kept_apart(tracer: Tracer) -> None:
+    thread = tracer.thread()
+    tracer.attend()
+    for _ in range(2):
+        tracer.on_collection("start", {"generation": 1})
+        assert thread.deaf
+        tracer.on_collection("stop", {"generation": 1})
+    (((generation, _), (times, _)),) = thread.collections.items()
+    assert (generation, times, thread.times, thread.deaf) == (1, 2, 2, False)
+
+
+def test_a_collection_of_a_deaf_thread_is_not_counted(tracer: Tracer) -> None:
+    tracer.rest()
+    tracer.on_collection("start", {"generation": 2})
+    tracer.on_collection("stop", {"generation": 2})
+    assert (tracer.thread().collections, tracer.thread().deaf) == ({}, True)
+
+
+def test_the_next_collection_comes_later_and_only_that_one(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thresholds = [(700, 10, 10)]
+    monkeypatch.setattr(faults.gc, "get_threshold", lambda: thresholds[-1])
+    monkeypatch.setattr(faults.gc, "set_threshold", lambda *it: thresholds.append(it))
+    tracer.delay(50)
+    assert thresholds[-1] == (750, 10, 10)
+    for phase in ("start", "stop") * 2:
+        tracer.on_collection(phase, {"generation": 0})
+    assert thresholds[1:] == [(750, 10, 10), (700, 10, 10)]
+
+
+def test_a_collector_that_is_off_is_not_delayed(
+    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults.gc, "get_threshold", lambda: (0, 10, 10))
+    monkeypatch.setattr(faults.gc, "set_threshold", sys.exit)
+    tracer.delay(50)

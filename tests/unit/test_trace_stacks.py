@@ -1,0 +1,99 @@
+"""Which line a stack is charged to, on frames of code made for it."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_cowmem.zygote.trace.stacks import StackTable
+
+APP, OWN_MODULE, LIBRARY = "/srv/shop/views.py", "/srv/shop/late.py", "/usr/lib/flask/app.py"
+IMPORTLIB = "<frozen importlib._bootstrap>"
+
+
+Frame = tuple[str, str, dict[str, str]]  # file, function, local variables
+
+
+def calling(frame: Frame, then: "Callable[[], Any]") -> "Callable[[], Any]":
+    """A function that calls `then` in line 3, to have that frame."""
+    path, name, variables = frame
+    space: dict[str, Any] = {"then": then}
+    arguments = ", ".join(f"{key}={value!r}" for key, value in variables.items())
+    exec(compile(f"def {name}({arguments}):\n\n    return then()\n", path, "exec"), space)
+    return space[name]  # type: ignore[no-any-return]
+
+
+@pytest.fixture
+def table() -> StackTable:
+    return StackTable(["/srv/shop"])
+
+
+def row(table: StackTable, *stack: Frame) -> "tuple[Any, ...]":
+    """What a stack is charged to. Its outermost frame comes first."""
+
+    def end() -> Any:
+        frame = sys._getframe(1)
+        return table.named(table.key(frame, frame.f_lineno))
+
+    function: Callable[[], Any] = end
+    for frame in reversed(stack):
+        function = calling(frame, function)
+    charged: tuple[Any, ...] = function()
+    return charged
+
+
+def importing(module: str) -> Frame:
+    return IMPORTLIB, "_find_and_load", {"name": module}
+
+
+def test_a_line_of_the_app_stands_alone(table: StackTable) -> None:
+    stack = (LIBRARY, "serve", {}), (APP, "view", {})
+    assert row(table, *stack) == (APP, 3, "view", None, 0, "", None)
+
+
+def test_a_librarys_line_stands_beside_the_line_that_led_there(table: StackTable) -> None:
+    stack = (APP, "outer", {}), (APP, "view", {}), (LIBRARY, "render", {}), (LIBRARY, "inner", {})
+    assert row(table, *stack) == (APP, 3, "view", LIBRARY, 3, "inner", None)
+
+
+def test_a_library_alone_has_no_line_of_the_app(table: StackTable) -> None:
+    assert row(table, (LIBRARY, "serve", {})) == (None, 0, "", LIBRARY, 3, "serve", None)
+
+
+def test_no_frame_at_all_has_no_line(table: StackTable) -> None:
+    assert table.named(table.key(None, 0)) == (None, 0, "", None, 0, "", None)
+
+
+def test_an_import_is_charged_to_the_line_above_the_outermost(table: StackTable) -> None:
+    stack = (
+        (APP, "view", {}),
+        importing("late"),
+        (OWN_MODULE, "outer", {}),
+        importing("late.inner"),
+        (OWN_MODULE, "inner", {}),
+        (LIBRARY, "helper", {}),
+    )
+    beside = (OWN_MODULE, 3, "inner")
+    assert row(table, *stack) == (APP, 3, "view", *beside, ("late", "late.inner"))
+
+
+def test_an_import_of_a_library_keeps_the_librarys_line(table: StackTable) -> None:
+    stack = (APP, "view", {}), importing("flask"), (LIBRARY, "module", {})
+    assert row(table, *stack) == (APP, 3, "view", LIBRARY, 3, "module", ("flask", "flask"))
+
+
+def test_an_import_that_no_line_of_the_app_asked_for(table: StackTable) -> None:
+    stack = (LIBRARY, "serve", {}), importing("late"), (OWN_MODULE, "module", {})
+    assert row(table, *stack) == (OWN_MODULE, 3, "module", None, 0, "", ("late", "late"))
+
+
+def test_imports_are_numbered_once_each(table: StackTable) -> None:
+    names = [row(table, (APP, "view", {}), importing(module))[-1] for module in "aba"]
+    assert names == [("a", "a"), ("b", "b"), ("a", "a")]
+    assert len(table._imports) == 3
+
+
+def test_only_numbered_code_of_the_app_is_app_code(table: StackTable) -> None:
+    row(table, (APP, "view", {}), (LIBRARY, "render", {}))
+    assert [code.co_name for code in table.app_code()] == ["view"]
