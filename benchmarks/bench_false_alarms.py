@@ -71,7 +71,7 @@ def copy_of_example(temporary: str) -> Path:
 
 
 def loads() -> Iterator[tuple[str, AbstractContextManager[None]]]:
-    """Name and start the loads under which the example runs."""
+    """Give the loads under which the example runs, each with its name."""
     yield "idle", nullcontext()
     yield "loaded", busy(2 * (os.cpu_count() or 1))
 
