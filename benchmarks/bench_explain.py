@@ -1,4 +1,7 @@
-"""What explaining costs: the map of a million objects laid over a worker's copied pages, and a traced scenario beside an untraced one."""
+"""What explaining costs: the map of a million objects, and a traced scenario beside a plain one.
+
+The map is laid over the pages that a worker copied.
+"""
 
 import os
 import time
@@ -9,11 +12,15 @@ from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.host import procfs
 from pytest_cowmem.host.client import CowWorker
 
-_WORDS = 3  # to an object in the map
+_WORDS = 3  # of the map for each object
+COLUMNS = ["objects", "CPU s", "wall s", "pytest's bytes an object", "the twin's bytes an object"]
 
 
 class Watched(TracedRound):
-    """A traced round that keeps how long the map took and what it had to hold; most records are the twin's."""
+    """A traced round that keeps what the map took: time, objects, and bytes here and in the twin.
+
+    The twin draws the most objects.
+    """
 
     def trace(self):
         procfs.reset_peak(os.getpid())
@@ -28,7 +35,10 @@ class Watched(TracedRound):
         return trace
 
     def _cpu_seconds(self) -> float:
-        return sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.pair.twin, self.pair.worker)) / 1e9
+        return (
+            sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.pair.twin, self.pair.worker))
+            / 1e9
+        )
 
     def _drawn(self):
         records = super()._drawn()
@@ -50,29 +60,12 @@ def main() -> None:
                 traced = time.perf_counter() - started
                 current.trace()
             objects = current.objects
-            maps.append(
-                [
-                    objects,
-                    current.cpu,
-                    current.wall,
-                    current.host / objects,
-                    current.drawing / objects,
-                ]
-            )
+            here, there = current.host / objects, current.drawing / objects
+            maps.append([objects, current.cpu, current.wall, here, there])
             scenarios.append([measured, traced, traced / measured])
-    headers = [
-        "objects",
-        "CPU s",
-        "wall s",
-        "pytest's bytes an object",
-        "the twin's bytes an object",
-    ]
-    show("The map of objects", maps, headers)
-    show(
-        "One request that reads 245,000 dicts",
-        scenarios,
-        ["measured round s", "traced request s", "ratio"],
-    )
+    show("The map of objects", maps, COLUMNS)
+    title = "One request that reads 245,000 dicts"
+    show(title, scenarios, ["measured round s", "traced request s", "ratio"])
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""False alarms: the unchanged example, again and again, with address randomisation on and off, idle and loaded. Red verdicts must be 0."""
+"""False alarms: the unchanged example is run again and again, and no verdict may be red.
+
+Address randomisation is on or off, and the machine is idle or loaded.
+"""
 
 import argparse
 import ctypes
@@ -9,43 +12,40 @@ import struct
 import subprocess
 import sys
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from common import busy, show
 
 EXAMPLE = Path(__file__).parent.parent / "example_project"
 PERSONALITY = {"x86_64": 135, "aarch64": 92}  # the system call's number
+LOAD, EQUAL, RETURN = 0x20, 0x15, 0x06  # linux/bpf_common.h
+ERRNO_1, ALLOW = 0x00050001, 0x7FFF0000  # linux/seccomp.h
+SET_NO_NEW_PRIVS, SET_SECCOMP, FILTER = 38, 22, 2  # linux/prctl.h, linux/seccomp.h
 
 
 def refuse_personality() -> None:
-    """Refuse personality(2) from here on, as Docker's default seccomp profile does, so that randomisation stays on."""
-    load, equal, give, errno, allow = (
-        0x20,
-        0x15,
-        0x06,
-        0x00050001,
-        0x7FFF0000,
-    )  # linux/filter.h, linux/seccomp.h
+    """Refuse personality(2) to this process from now on, so that randomisation stays on.
+
+    Docker's default seccomp profile does the same.
+    """
     steps = [
-        (load, 0, 0, 0),
-        (equal, 0, 1, PERSONALITY[platform.machine()]),
-        (give, 0, 0, errno),
-        (give, 0, 0, allow),
+        (LOAD, 0, 0, 0),
+        (EQUAL, 0, 1, PERSONALITY[platform.machine()]),
+        (RETURN, 0, 0, ERRNO_1),
+        (RETURN, 0, 0, ALLOW),
     ]
     code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
-    program = ctypes.create_string_buffer(
-        struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code))
-    )
+    header = struct.pack("HxxxxxxQ", len(steps), ctypes.addressof(code))
+    program = ctypes.create_string_buffer(header)
     libc = ctypes.CDLL(None)
-    if libc.prctl(38, 1, 0, 0, 0) or libc.prctl(
-        22, 2, program
-    ):  # PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP
+    if libc.prctl(SET_NO_NEW_PRIVS, 1, 0, 0, 0) or libc.prctl(SET_SECCOMP, FILTER, program):
         raise OSError("seccomp was refused")
 
 
 def run(folder: Path, randomised: bool, *options: str) -> tuple[int, str]:
-    """The exit code of one run of the example, and what it printed."""
+    """Run the example once, and return its exit code and what it printed."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--cowmem", *options]
     done = subprocess.run(
         command,
@@ -59,36 +59,36 @@ def run(folder: Path, randomised: bool, *options: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+def copy_of_example(temporary: str) -> Path:
+    """Copy the example into a folder, and make a baseline there."""
+    folder = Path(temporary, "example")
+    left_out = shutil.ignore_patterns("__pycache__", "instance", "cowmem-baseline.json")
+    shutil.copytree(EXAMPLE, folder, ignore=left_out)
+    run(folder, False, "--cowmem-update")
+    code, text = run(folder, False, "--cowmem-update")
+    assert code == 0, text
+    return folder
+
+
+def loads() -> Iterator[tuple[str, AbstractContextManager[None]]]:
+    """Give the loads under which the example runs, each with its name."""
+    yield "idle", nullcontext()
+    yield "loaded", busy(2 * (os.cpu_count() or 1))
+
+
 def main(runs: int) -> None:
     rows: list[list[object]] = []
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary, "example")
-        shutil.copytree(
-            EXAMPLE,
-            folder,
-            ignore=shutil.ignore_patterns("__pycache__", "instance", "cowmem-baseline.json"),
-        )
-        run(folder, False, "--cowmem-update")
-        code, text = run(folder, False, "--cowmem-update")
-        assert code == 0, text
+        folder = copy_of_example(temporary)
         for randomised in (False, True):
-            for name, load in (
-                ("idle", nullcontext()),
-                ("loaded", busy(2 * (os.cpu_count() or 1))),
-            ):
+            for name, load in loads():
                 with load:
-                    found = [run(folder, randomised) for _ in range(runs)]
-                red = [
-                    line
-                    for _, text in found
-                    for line in text.splitlines()
-                    if line.startswith("FAILED")
-                ]
-                rows.append(
-                    ["on" if randomised else "off", name, runs, sum(code != 0 for code, _ in found)]
-                )
-                for line in red:
-                    print(line, flush=True)
+                    done = [run(folder, randomised) for _ in range(runs)]
+                red = sum(code != 0 for code, _ in done)
+                rows.append(["on" if randomised else "off", name, runs, red])
+                for line in "".join(text for _, text in done).splitlines():
+                    if line.startswith("FAILED"):
+                        print(line, flush=True)
     show(
         "Red verdicts of the unchanged example; its baseline was made idle, with randomisation off",
         rows,

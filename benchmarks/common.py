@@ -1,10 +1,13 @@
-"""What the benchmarks share: the machine in one line, tables, and zygotes of the apps beside them."""
+"""What the benchmarks share: tables, the machine in one line, and zygotes of their apps.
+
+Runs in the process of each benchmark, which plays pytest's part.
+"""
 
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,26 +23,27 @@ from pytest_cowmem.model.measurement import Sample
 APPS = Path(__file__).parent / "apps"
 
 
-def show(title: str, rows: list[list[object]], headers: list[str]) -> None:
+def show(title: str, rows: Sequence[Sequence[object]], headers: Sequence[str]) -> None:
     """Print one table under a title."""
     print(f"\n## {title}\n{machine()}\n")
     print(tabulate(rows, headers=headers, tablefmt="github", floatfmt=".2f"), flush=True)
 
 
 def machine() -> str:
-    """Where the figures come from."""
-    return f"{time.strftime('%Y-%m-%d')}, {cpu_model()}, Linux {platform.release()}, CPython {platform.python_version()}"
+    """Return where and when the figures were measured, in one line."""
+    systems = f"Linux {platform.release()}, CPython {platform.python_version()}"
+    return f"{time.strftime('%Y-%m-%d')}, {cpu_model()}, {systems}"
 
 
 @contextmanager
 def zygote(target: str, **options: object) -> Iterator[Zygote]:
-    """A running zygote of an app in benchmarks/apps."""
+    """Run a zygote of an app in benchmarks/apps."""
     with closing(Zygotes(APPS, [], 600)) as zygotes:
         yield zygotes.get(App(target, **options))  # type: ignore[arg-type]
 
 
 def measure(running: Zygote, body: Callable[[CowWorker], object]) -> Sample:
-    """One round."""
+    """Measure one round; `body` is called with its client."""
     with CowWorker() as client, Round(running, 600) as current:
         client.enter_round(current)
         body(client)
@@ -48,7 +52,7 @@ def measure(running: Zygote, body: Callable[[CowWorker], object]) -> Sample:
 
 @contextmanager
 def busy(processes: int) -> Iterator[None]:
-    """So many processes that only use CPU, until the block ends."""
+    """Run that many processes that only use CPU, until the block ends."""
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(processes)]
     try:
         yield

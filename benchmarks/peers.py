@@ -1,6 +1,7 @@
-"""The same planted regressions under other tools: what each reports, and whether its own gate fails the run.
+"""The same planted regressions under other tools: what each reports, and whether its gate is red.
 
-Each tool gets a venv of its own, in a temporary folder, and a copy of benchmarks/peers; each cell of the table is a pytest run.
+Each tool gets a venv and a copy of benchmarks/peers in a temporary folder. Each cell of the table
+is a pytest run.
 """
 
 import argparse
@@ -21,15 +22,12 @@ from tabulate import tabulate
 HERE = Path(__file__).parent
 MIB = 2**20
 KINDS = {"read": 1, "allocate": 1, "collect": 1, "leak": 128}  # how many requests
-SIZES = (
-    0,
-    0,
-    1,
-    10,
-    50,
-)  # MiB: the first run records what the gate allows, the second has nothing planted either
+# MiB: the first run records what the gate allows, and the second has nothing planted either.
+SIZES = (0, 0, 1, 10, 50)
 MARGIN = MIB // 2  # what a gate allows beyond the first run, where its user chooses that
 NO_LIMIT = 2**50
+
+Options = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -42,37 +40,37 @@ class Run:
 
 @dataclass(frozen=True)
 class Way:
-    """A tool used in one of its ways: `first` and `later` are its options without and with a gate, `gate` says which it is."""
+    """One way to use a tool.
+
+    `first` and `later` are its options without and with its gate, whose name is `gate`.
+    """
 
     tool: str
     how: str
     test: str
     gate: str
-    options: tuple[str, ...] = ()
-    first: tuple[str, ...] = ()
-    later: tuple[str, ...] = ()
+    options: Options = ()
+    first: Options = ()
+    later: Options = ()
     figure: Callable[[Path, str], int] | None = None
 
 
 def memray_cached(folder: Path, test: str) -> int:
-    """What limit_memory compared."""
-    return json.loads((folder / ".pytest_cache/v/memray" / test).read_text())[
-        "total_allocated_memory"
-    ]
+    """Return what limit_memory compared."""
+    cached = json.loads((folder / ".pytest_cache/v/memray" / test).read_text())
+    return cached["total_allocated_memory"]
 
 
 def monitored(folder: Path, test: str) -> int:
-    """The run's line in pytest-monitor's database."""
+    """Return the figure of the run's last row in pytest-monitor's database."""
     with sqlite3.connect(folder / "monitor.db") as database:
         query = "select MEM_USAGE from TEST_METRICS where ITEM = ? order by rowid desc"
         (usage,) = database.execute(query, [test.partition("::")[2]]).fetchone()
     return int(usage * MIB)
 
 
-FORKING = [
-    "pytest-forked",
-    "pytest<9",
-]  # pytest-forked 1.7.5 cannot hand over the reports of pytest 9.2 ("unmarshallable object")
+# pytest-forked 1.7.5 cannot hand over the reports of pytest 9.2 ("unmarshallable object").
+FORKING = ["pytest-forked", "pytest<9"]
 PACKAGES = {
     "pytest-memray": ["pytest-memray", *FORKING],
     "pytest-benchmem": ["pytest-benchmem", *FORKING],
@@ -81,6 +79,8 @@ PACKAGES = {
     "psutil": ["psutil", "pytest"],
     "pytest-cowmem": [str(HERE.parent)],
 }
+BELOW = ("memray", "memory-profiler", "pytest-benchmark", "pytest-forked")
+NAMED = {"pytest", "psutil", *BELOW, *PACKAGES}
 MEMRAY = ("--memray", "--native", "--trace-python-allocators")
 MONITOR = ("--db", "monitor.db")
 SAVE = ("--benchmark-save=first",)
@@ -88,113 +88,80 @@ PEAK = ("--benchmark-memory-compare=0001", f"--benchmark-memory-compare-fail=pea
 RSS = ("--benchmark-memory-compare=0001", f"--benchmark-memory-compare-fail=rss:{MARGIN}B")
 FORKS = "the test forks"
 FORKED = "test in a fork (pytest-forked)"
+
+
+def memray(how: str, test: str, *options: str) -> Way:
+    """Return a way to use pytest-memray."""
+    test = f"test_pytest_memray.py::{test}"
+    return Way(
+        "pytest-memray", how, test, "limit_memory", (*options, *MEMRAY), figure=memray_cached
+    )
+
+
+def monitor(how: str, test: str, *options: str) -> Way:
+    """Return a way to use pytest-monitor, which has no gate."""
+    test = f"test_pytest_monitor.py::{test}"
+    return Way("pytest-monitor", how, test, "", (*options, *MONITOR), figure=monitored)
+
+
+def benchmem(
+    how: str, test: str, gate: str, *options: str, first: Options = (), later: Options = ()
+) -> Way:
+    """Return a way to use pytest-benchmem."""
+    test = f"test_pytest_benchmem.py::{test}"
+    return Way("pytest-benchmem", how, test, gate, options, first, later)
+
+
+def asserting(tool: str, how: str, test: str) -> Way:
+    """Return a way to use a tool whose figure the test compares by hand."""
+    return Way(tool, how, test, "assert")
+
+
 WAYS = [
-    Way(
-        "pytest-memray",
-        FORKS,
-        "test_pytest_memray.py::test_forks",
-        "limit_memory",
-        MEMRAY,
-        figure=memray_cached,
-    ),
-    Way(
-        "pytest-memray",
-        FORKED,
-        "test_pytest_memray.py::test_is_forked",
-        "limit_memory",
-        ("--forked", *MEMRAY),
-        figure=memray_cached,
-    ),
-    Way(
-        "pytest-memray",
-        "memray's Tracker, follow_fork",
-        "test_memray.py::test_follow_fork",
-        "assert",
-    ),
-    Way(
-        "pytest-benchmem",
-        FORKS,
-        "test_pytest_benchmem.py::test_forks",
-        "compare-fail",
-        (),
-        SAVE,
-        PEAK,
-    ),
-    Way(
-        "pytest-benchmem",
-        FORKED,
-        "test_pytest_benchmem.py::test_is_forked",
-        "max_peak",
-        ("--forked",),
-    ),
-    Way(
-        "pytest-benchmem",
-        "isolate, rss",
-        "test_pytest_benchmem.py::test_isolated",
-        "compare-fail",
-        (),
-        SAVE,
-        RSS,
-    ),
-    Way(
-        "pytest-monitor", FORKS, "test_pytest_monitor.py::test_forks", "", MONITOR, figure=monitored
-    ),
-    Way(
-        "pytest-monitor",
-        FORKED,
-        "test_pytest_monitor.py::test_is_forked",
-        "",
-        ("--forked", *MONITOR),
-        figure=monitored,
-    ),
-    Way("tracemalloc", "in the worker", "test_tracemalloc.py::test_in_worker", "assert"),
-    Way("psutil", "RSS, in the worker", "test_psutil.py::test_rss", "assert"),
-    Way("psutil", "USS, in the worker", "test_psutil.py::test_uss", "assert"),
+    memray(FORKS, "test_forks"),
+    memray(FORKED, "test_is_forked", "--forked"),
+    asserting("pytest-memray", "memray's Tracker, follow_fork", "test_memray.py::test_follow_fork"),
+    benchmem(FORKS, "test_forks", "compare-fail", first=SAVE, later=PEAK),
+    benchmem(FORKED, "test_is_forked", "max_peak", "--forked"),
+    benchmem("isolate, rss", "test_isolated", "compare-fail", first=SAVE, later=RSS),
+    monitor(FORKS, "test_forks"),
+    monitor(FORKED, "test_is_forked", "--forked"),
+    asserting("tracemalloc", "in the worker", "test_tracemalloc.py::test_in_worker"),
+    asserting("psutil", "RSS, in the worker", "test_psutil.py::test_rss"),
+    asserting("psutil", "USS, in the worker", "test_psutil.py::test_uss"),
     Way(
         "pytest-cowmem",
         "private",
         "test_pytest_cowmem.py::test_worker",
         "baseline",
-        ("--cowmem",),
-        ("--cowmem-update",),
+        options=("--cowmem",),
+        first=("--cowmem-update",),
     ),
 ]
 
 
 def install(packages: list[str], venv: Path) -> str:
-    """Make a venv with packages; what pip said last where it could not."""
+    """Make a venv with packages, and return the last line of pip's error, or nothing."""
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
-    done = subprocess.run(
-        [venv / "bin/pip", "install", "--quiet", *packages], capture_output=True, text=True
-    )
+    command = [str(venv / "bin/pip"), "install", "--quiet", *packages]
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.stderr.strip().splitlines()[-1] if done.returncode else ""
 
 
 def versions(venv: Path) -> str:
-    """Python's, and those of what was measured."""
-    listed = subprocess.run(
-        [venv / "bin/pip", "list", "--format=json"], capture_output=True, text=True, check=True
-    )
-    wanted = {
-        "pytest",
-        "memray",
-        "psutil",
-        "memory-profiler",
-        "pytest-benchmark",
-        "pytest-forked",
-        *PACKAGES,
-    }
+    """Return the names and versions of the packages that bear on the figures."""
+    listed = subprocess.check_output([venv / "bin/pip", "list", "--format=json"], text=True)
     return ", ".join(
         f"{package['name']} {package['version']}"
-        for package in json.loads(listed.stdout)
-        if package["name"] in wanted
+        for package in json.loads(listed)
+        if package["name"] in NAMED
     )
 
 
 def run(
     way: Way, kind: str, size: int, limit: int, gating: bool, venv: Path, folder: Path, log: Path
 ) -> Run:
-    """One pytest run; the environment has the same length whatever is planted."""
+    """Run pytest once; the environment has the same length whatever is planted."""
     number = folder / "figure"
     number.unlink(missing_ok=True)
     planted = {
@@ -204,17 +171,10 @@ def run(
         "LIMIT": f"{limit:016}",
         "FIGURE": str(number),
     }
-    command = [
-        venv / "bin/python",
-        "-m",
-        "pytest",
-        way.test,
-        *way.options,
-        *(way.later if gating else way.first),
-    ]
-    done = subprocess.run(
-        command, cwd=folder, env=os.environ | planted, capture_output=True, text=True
-    )
+    gate = way.later if gating else way.first
+    command = [str(venv / "bin/python"), "-m", "pytest", way.test, *way.options, *gate]
+    environ = os.environ | planted
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True)
     with log.open("a") as file:
         print(planted, command, done.stdout, done.stderr, sep="\n", file=file)
     try:
@@ -225,7 +185,7 @@ def run(
 
 
 def runs(way: Way, kind: str, venv: Path, folder: Path, log: Path) -> list[Run]:
-    """A run for each size, with a limit taken from the first."""
+    """Run pytest for each size, with a limit taken from the first run."""
     shutil.copytree(HERE / "peers", folder)
     found: list[Run] = []
     for size in SIZES:
@@ -235,7 +195,10 @@ def runs(way: Way, kind: str, venv: Path, folder: Path, log: Path) -> list[Run]:
 
 
 def row(way: Way, kind: str, found: list[Run]) -> list[str]:
-    """A line of the table: seen is a figure higher by half of what was planted, at least."""
+    """Return a line of the table.
+
+    A tool sees a regression if its figure grows by at least half of what was planted.
+    """
     figures = ["-" if run.figure is None else f"{run.figure / MIB:.2f}" for run in found]
     planted = list(zip(SIZES, found, strict=True))[2:]
     seen = [
@@ -246,42 +209,27 @@ def row(way: Way, kind: str, found: list[Run]) -> list[str]:
     red = [str(size) for size, run in planted if not run.passed]
     false = "" if found[0].passed and found[1].passed else "; also unchanged"
     failing = (", ".join(red) or "none") + false if way.gate else "no gate"
-    return [
-        f"{way.tool}: {way.how}",
-        kind,
-        *figures,
-        ", ".join(seen) or "none",
-        failing,
-        way.gate or "-",
-    ]
+    seeing = ", ".join(seen) or "none"
+    return [f"{way.tool}: {way.how}", kind, *figures, seeing, failing, way.gate or "-"]
 
 
 def measure(tool: str, venv: Path, log: Path) -> list[list[str]]:
-    """All lines of one tool."""
+    """Return all lines of one tool."""
     rows = []
     for number, way in enumerate(way for way in WAYS if way.tool == tool):
         for kind in KINDS:
-            rows.append(
-                row(way, kind, runs(way, kind, venv, venv.parent / f"{tool}-{number}-{kind}", log))
-            )
+            folder = venv.parent / f"{tool}-{number}-{kind}"
+            rows.append(row(way, kind, runs(way, kind, venv, folder, log)))
             print(*rows[-1], sep=" | ", file=sys.stderr, flush=True)
     return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--log",
-        type=Path,
-        default=Path(tempfile.gettempdir()) / "peers.log",
-        help="where pytest's output goes",
-    )
-    parser.add_argument(
-        "tools",
-        nargs="*",
-        default=list(PACKAGES),
-        help=f"which, of {', '.join(PACKAGES)} (default: all)",
-    )
+    log = Path(tempfile.gettempdir()) / "peers.log"
+    parser.add_argument("--log", type=Path, default=log, help="where pytest's output goes")
+    tools = f"which, of {', '.join(PACKAGES)} (default: all)"
+    parser.add_argument("tools", nargs="*", default=list(PACKAGES), help=tools)
     options = parser.parse_args()
     rows: list[list[str]] = []
     installed: list[list[str]] = []

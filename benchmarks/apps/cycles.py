@@ -1,4 +1,4 @@
-"""An app that preloads 300,000 collectable objects, and collects them when asked."""
+"""An app that preloads 300,000 objects, and runs a full collection at each request."""
 
 import gc
 

@@ -1,6 +1,10 @@
-"""A WSGI app that preloads a million objects, and reads every row when asked to."""
+"""A WSGI app that preloads a million objects, and reads every row at each request."""
 
-ROWS = [{"id": 10**6 + number, "name": f"row {number}"} for number in range(245_000)]
+from typing import Any
+
+ROWS: list[dict[str, Any]] = [
+    {"id": 10**6 + number, "name": f"row {number}"} for number in range(245_000)
+]
 
 
 def app(environ, start_response):

@@ -1,4 +1,7 @@
-"""An app whose functions dirty exactly so many pages: of memory the master filled, or of new memory."""
+"""An app whose functions write to an exact number of pages.
+
+The pages are of memory that the master filled, or of new memory.
+"""
 
 import ctypes
 import mmap
@@ -17,13 +20,13 @@ def app(environ, start_response):
 
 
 def rewrite_c(pages):
-    """memset(3) over the first pages of what the master filled."""
+    """Run memset(3) over the first pages of what the master filled."""
     address = ctypes.addressof(ctypes.c_char.from_buffer(FILLED_C))
     ctypes.memset(address, 1, pages * PAGE)
 
 
 def rewrite_python(pages):
-    """One byte a page, by Python's own assignment, from a page's start."""
+    """Write one byte a page, by Python's own assignment, from a page's start."""
     address = ctypes.addressof(ctypes.c_char.from_buffer(FILLED_PYTHON))
     first = -address % PAGE
     for page in range(pages):
@@ -31,14 +34,14 @@ def rewrite_python(pages):
 
 
 def allocate_c(pages):
-    """A new private mapping, filled by memset(3)."""
+    """Keep a new private mapping, filled by memset(3)."""
     fresh = mmap.mmap(-1, max(pages, 1) * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     ctypes.memset(ctypes.addressof(ctypes.c_char.from_buffer(fresh)), 1, pages * PAGE)
     KEPT.append(fresh)
 
 
 def allocate_python(pages):
-    """A new bytearray, written to once a page."""
+    """Keep a new bytearray, written to once a page."""
     fresh = bytearray(pages * PAGE)
     for page in range(pages):
         fresh[page * PAGE] = 1

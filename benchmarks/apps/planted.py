@@ -1,4 +1,4 @@
-"""A 100 MiB app with regressions to plant, each by an endpoint whose query says how much."""
+"""A 100 MiB app with regressions to plant: the query names one and says how much of it."""
 
 import gc
 import mmap
@@ -14,25 +14,25 @@ del _first_on_page
 
 
 def read(amount):
-    """Refer to an object on each of `amount` bytes' worth of pages."""
+    """Read an object on each page, for `amount` bytes of pages."""
     for product in SPREAD[: amount // PAGE]:
         product["id"]
 
 
 def allocate(amount):
-    """Keep so many bytes more."""
+    """Keep `amount` bytes more."""
     KEPT.append(b"x" * amount)
 
 
 def collect(amount):
-    """Collect; the amount is in how much was left to collect."""
+    """Collect. The environment variable COLLECTED says how many objects that writes to."""
     gc.collect()
 
 
 def leak(amount):
-    """Keep an object of so many bytes, pymalloc's own rounding up to 16 aside."""
+    """Keep an object of `amount` bytes; pymalloc rounds up to 16."""
     if amount:
-        KEPT.append(bytes(amount - 33))
+        KEPT.append(bytes(amount - 33))  # a bytes object has 33 bytes beside its content
 
 
 def app(environ, start_response):
@@ -42,9 +42,11 @@ def app(environ, start_response):
     return [b"done"]
 
 
-# As many lists in any case, so that nothing else moves; those made after the freeze are what a collection in a worker writes to.
+# A collection in a worker writes to the lists made after the freeze. The number of all lists is
+# always the same, so that nothing else moves.
 LISTS: list[object] = [None] * 4096
+FROZEN = len(LISTS) - int(os.environ.get("COLLECTED", "1"))
 for index in range(len(LISTS)):
-    if index == len(LISTS) - int(os.environ.get("COLLECTED", "1")):
+    if index == FROZEN:
         gc.freeze()
     LISTS[index] = []

@@ -1,4 +1,7 @@
-"""What an idle worker's USS grows by while its parent reads nothing, and 10 MiB of what both share. Needs psutil."""
+"""How much an idle worker's USS grows while its parent reads nothing, then 10 MiB both share.
+
+Needs psutil.
+"""
 
 import multiprocessing
 import os
@@ -36,6 +39,5 @@ def growth(amount):
 
 
 for amount in (0, 10 * 2**20):
-    print(
-        f"the parent reads {amount / 2**20:.0f} MiB: USS of the idle worker grows by {growth(amount) / 2**20:.2f} MiB"
-    )
+    grown = f"USS of the idle worker grows by {growth(amount) / 2**20:.2f} MiB"
+    print(f"the parent reads {amount / 2**20:.0f} MiB: {grown}")

@@ -1,4 +1,4 @@
-"""How a test hands over what a tool reported, and how it asserts by hand where the tool has no gate."""
+"""How a test hands over what its tool reported, and asserts where the tool has no gate."""
 
 import os
 from pathlib import Path
@@ -12,6 +12,6 @@ def write(found):
 
 
 def check(found):
-    """Hand it over, and fail the test that exceeds its limit."""
+    """Hand it over, and fail the test if it exceeds its limit."""
     write(found)
     assert found <= LIMIT

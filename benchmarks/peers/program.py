@@ -1,4 +1,7 @@
-"""A program that preloads about 100 MiB of Python objects, and forks a worker whose requests regress by PLANTED bytes of a KIND."""
+"""A program that preloads about 100 MiB of Python objects, and forks a worker.
+
+The worker's requests regress by PLANTED bytes of a KIND.
+"""
 
 import gc
 import mmap
@@ -10,12 +13,17 @@ PLANTED = int(os.environ["PLANTED"])
 REQUESTS = int(os.environ["REQUESTS"])
 PAGE = mmap.PAGESIZE
 COUNT = 700_000
-RECORD = 128  # bytes that hold a record's GC header: a list and a string, 64 bytes each, side by side in pymalloc's pools
+# The bytes that hold a record's GC header: its list and its string have 64 bytes each, side by
+# side in pymalloc's pools.
+RECORD = 128
 KEPT = []
 
 
 def preload():
-    """The records; a collection in a worker writes to those made after the freeze, and the good state is that only one is."""
+    """Make the records.
+
+    A collection in a worker writes to those made after the freeze: just one if nothing is planted.
+    """
     gc.disable()
     late = max(1, PLANTED // RECORD if KIND == "collect" else 0)
     records = [None] * COUNT
@@ -50,7 +58,7 @@ def work():
 
 
 def in_worker(measure):
-    """Fork a worker that does no more than `measure`, and return the whole number it found."""
+    """Fork a worker that only calls `measure`, and return the whole number that it gave."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

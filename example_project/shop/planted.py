@@ -1,6 +1,6 @@
-"""Regressions to plant. The environment variable SHOP_REGRESSION names the one this shop has; without it there is none.
+"""Regressions to plant: the environment variable SHOP_REGRESSION names the one this shop has.
 
-Each is a line or two that a review might let pass.
+Each is a line or two that a review might let pass. Without the variable there is none.
 """
 
 import gc
@@ -16,30 +16,30 @@ _seen = []
 
 
 def on_request(path):
-    """Called at the beginning of every request."""
+    """Run at the beginning of every request."""
     if REGRESSION == "leak":
-        _seen.append(path.ljust(4096))  # planted: 4 KiB a request that nobody frees
+        _seen.append(path.ljust(4096))  # planted: 4 KiB for each request, never freed
 
 
 def on_product_page(product, page):
-    """Called with every product page."""
+    """Run with every product page."""
     if REGRESSION == "cache":
-        _pages[product.id] = page  # planted: every worker fills its own copy, without a limit
+        _pages[product.id] = page  # planted: each worker fills a copy of its own, without limit
 
 
 def on_recommendations(products):
-    """Called with the whole catalogue whenever something is recommended."""
+    """Run with the whole catalogue for every recommendation."""
     if REGRESSION == "refcounts":
-        max(product.price for product in products)  # planted: reading an object writes its count, so every product is copied
+        max(product.price for product in products)  # planted: each read writes an object's count
 
 
 def on_report():
-    """Called at the end of every report."""
+    """Run at the end of every report."""
     if REGRESSION == "gc":
-        gc.collect()  # planted: "to free the memory", and it writes to every object of the master
+        gc.collect()  # planted: it writes to every object of the master
 
 
 def on_checkout():
-    """Called with every order."""
+    """Run with every order."""
     if REGRESSION == "import":
-        import asyncio  # noqa: F401  # planted: each worker loads it anew, and keeps its own copy
+        import asyncio  # noqa: F401  # planted: each worker loads a copy of its own

@@ -9,7 +9,10 @@ BAND = 10_000
 
 
 class Node:
-    """A part of the tree. Parent and children refer to each other, so only the garbage collector can free them."""
+    """A part of the tree.
+
+    Parent and children refer to each other, so only the garbage collector can free them.
+    """
 
     __slots__ = ("children", "parent", "value")
 
@@ -19,7 +22,7 @@ class Node:
         self.value = 0
 
     def child(self, name):
-        """The child of that name, made if need be."""
+        """Return the child of that name, which is made if it does not exist."""
         if self.children is None:
             self.children = {}
         if name not in self.children:
@@ -27,7 +30,7 @@ class Node:
         return self.children[name]
 
     def add(self, value):
-        """Add to this node and all above it."""
+        """Add to this node and to all nodes above it."""
         node = self
         while node is not None:
             node.value += value
@@ -35,11 +38,16 @@ class Node:
 
 
 def stock_report():
-    """The value of the stock in cents, by category and price band."""
+    """Return the value of the stock in cents, by category and price band."""
     root = Node()
     with closing(connect(CATALOGUE)) as connection:
-        rows = connection.execute("SELECT id, category, price, stock FROM products WHERE id % ? = 0", (EVERY,))
+        rows = connection.execute(
+            "SELECT id, category, price, stock FROM products WHERE id % ? = 0", (EVERY,)
+        )
         for number, category, price, stock in rows:
             band = price // BAND * BAND
             root.child(category).child(band).child(number).add(price * stock)
-    return {name: {band: node.value for band, node in category.children.items()} for name, category in root.children.items()}
+    report = {}
+    for name, category in root.children.items():
+        report[name] = {band: node.value for band, node in category.children.items()}
+    return report

@@ -1,6 +1,6 @@
 """The web application: `gunicorn --preload shop.wsgi:app`."""
 
-import encodings.idna  # noqa: F401  # cookies need it: without this line every worker imports it anew
+import encodings.idna  # noqa: F401  # or each worker imports it anew: cookies need it
 
 from flask import Flask, abort, redirect, render_template, request, session, url_for
 
@@ -15,7 +15,7 @@ words = sorted(products.by_word)
 app = Flask(__name__)
 app.secret_key = "not a secret: this is a demo"
 for name in app.jinja_env.list_templates():
-    app.jinja_env.get_template(name)  # compiled here, so that no worker has to
+    app.jinja_env.get_template(name)  # compiled here, so that no worker compiles it
 
 
 @app.before_request
@@ -26,13 +26,13 @@ def begin():
 @app.get("/products")
 def product_list():
     number = request.args.get("page", 1, type=int)
-    return render_template("list.html", words=words, title=f"Products, page {number}", products=products.page(number))
+    return render_list(f"Products, page {number}", products.page(number))
 
 
 @app.get("/search")
 def search():
     text = request.args.get("q", "")
-    return render_template("list.html", words=words, title=f"Search for {text}", products=products.search(text))
+    return render_list(f"Search for {text}", products.search(text))
 
 
 @app.get("/products/<int:number>")
@@ -46,7 +46,8 @@ def product_page(number):
 @app.get("/products/<int:number>/recommendations")
 def recommendations(number):
     planted.on_recommendations(products.products)
-    return [{"id": product.id, "name": product.name, "price": product.price} for product in products.similar(find(number))]
+    similar = products.similar(find(number))
+    return [{"id": other.id, "name": other.name, "price": other.price} for other in similar]
 
 
 @app.get("/report")
@@ -65,7 +66,8 @@ def login():
 @app.post("/cart")
 def add_to_cart():
     product = find(request.form.get("product", type=int))
-    session["cart"] = [*session.get("cart", []), (product.id, request.form.get("quantity", 1, type=int), product.price)]
+    quantity = request.form.get("quantity", 1, type=int)
+    session["cart"] = [*session.get("cart", []), (product.id, quantity, product.price)]
     return {"lines": len(session["cart"])}
 
 
@@ -81,5 +83,10 @@ def checkout():
 
 
 def find(number):
-    """The product of that number, or a 404."""
+    """Return the product of that number, or answer with a 404."""
     return products.by_id.get(number) or abort(404)
+
+
+def render_list(title, found):
+    """Return the page that lists the products found."""
+    return render_template("list.html", words=words, title=title, products=found)

@@ -1,4 +1,7 @@
-"""What one more worker of the shop costs, endpoint by endpoint. Measured with --cowmem, skipped without."""
+"""What one more worker of the shop costs, endpoint by endpoint.
+
+These tests are measured with --cowmem, and skipped without it.
+"""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is preloaded, and how: factories, hooks, environment, paths and GC policies as the worker finds them."""
+"""What is preloaded, and how: factories, hooks, environment, paths and GC policies in a worker."""
 
 import gc
 
@@ -71,12 +71,8 @@ def test_a_prepare_that_raises_fails_the_app(zygotes):
 
 
 def test_an_after_fork_that_raises_fails_the_round(worker, capsys):
-    with (
-        pytest.raises(
-            WorkerDied, match="exited with code 1 while getting ready, in after_fork='bare:fail'"
-        ),
-        worker("bare:quiet", after_fork="bare:fail"),
-    ):
+    ended = "exited with code 1 while getting ready, in after_fork='bare:fail'"
+    with pytest.raises(WorkerDied, match=ended), worker("bare:quiet", after_fork="bare:fail"):
         pass
     assert "LookupError: no such hook" in capsys.readouterr().err
 
@@ -117,15 +113,15 @@ def test_threads_of_the_zygote_are_named(zygotes, tmp_path):
         "import threading\nfrom bare import quiet as app\n"
         "threading.Thread(target=threading.Event().wait, name='sweeper', daemon=True).start()\n"
     )
-    assert zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)])).facts.threads == (
-        "sweeper",
-    )
+    threaded = zygotes.get(App("threaded:app", pythonpath=[str(tmp_path)]))
+    assert threaded.facts.threads == ("sweeper",)
     assert zygotes.get(App("bare:quiet")).facts.threads == ()
 
 
 def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure, tmp_path):
     (tmp_path / "ignores.py").write_text(
-        "import signal\nfrom bare import dies as app\nsignal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "import signal\nfrom bare import dies as app\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
     )
     zygote = zygotes.get(App("ignores:app", pythonpath=[str(tmp_path)]))
     assert measure(zygote, lambda client: client.get("/")).requests == 1
@@ -145,7 +141,7 @@ def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure
         ({"gc": "99999999999999"}, "a gc policy is"),
     ],
 )
-def test_options_that_cannot_be_meant(options, words):
+def test_an_invalid_option_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
         App("bare:quiet", **options)
 

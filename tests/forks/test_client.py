@@ -1,4 +1,4 @@
-"""The client's side of a conversation with plain WSGI apps: bodies both ways, errors, output, calls."""
+"""The client's conversation with plain WSGI apps: bodies both ways, errors, output, calls."""
 
 import gc
 import operator
@@ -68,11 +68,8 @@ def test_what_the_server_sees_of_a_request(worker):
     assert seen["RAW_URI"] == "/a%20b/%C3%A9?x=1&y=%20"
     assert seen["HTTP_X_ONE"] == "1,2"
     assert seen["CONTENT_LENGTH"] == "3"
-    assert (seen["SERVER_NAME"], seen["SERVER_PORT"], seen["wsgi.url_scheme"]) == (
-        "localhost",
-        "80",
-        "http",
-    )
+    address = [seen[name] for name in ("SERVER_NAME", "SERVER_PORT", "wsgi.url_scheme")]
+    assert address == ["localhost", "80", "http"]
 
 
 def test_an_exception_before_the_response_is_a_500(worker, capsys):
@@ -133,12 +130,9 @@ def test_a_response_without_end_is_ended_with_its_worker(zygotes, talk):
 
 
 def test_a_response_that_drips_for_ever_is_ended_too(zygotes, talk):
-    with (
-        talk(zygotes.get(App("bare:drips")), timeout=0.5) as client,
-        pytest.raises(
-            WorkerDied, match=r"had not ended its response after 0.5 s while serving GET /"
-        ),
-    ):
+    overdue = r"had not ended its response after 0.5 s while serving GET /"
+    zygote = zygotes.get(App("bare:drips"))
+    with talk(zygote, timeout=0.5) as client, pytest.raises(WorkerDied, match=overdue):
         client.get("/")
 
 
@@ -170,20 +164,11 @@ def test_a_malformed_answer_is_the_apps_error(worker, capsys, path, told):
     assert told in capsys.readouterr().err
 
 
-def test_a_burst_needs_one_status(worker):
-    with (
-        worker("bare:alternates") as client,
-        pytest.raises(MixedStatuses, match=r"200.* first, 404.* at request 3;"),
-    ):
-        client.burst("GET", "/?3", times=10)
-
-
-def test_a_burst_needs_one_status_across_its_chunks(worker):
-    with (
-        worker("bare:alternates") as client,
-        pytest.raises(MixedStatuses, match=r"200.* first, 404.* at request 700;"),
-    ):
-        client.burst("GET", "/?700", times=1000)
+@pytest.mark.parametrize(("other", "times"), [(3, 10), (700, 1000)], ids=["chunk", "chunks"])
+def test_a_burst_needs_one_status_within_a_chunk_and_across_chunks(worker, other, times):
+    mixed = rf"200.* first, 404.* at request {other};"
+    with worker("bare:alternates") as client, pytest.raises(MixedStatuses, match=mixed):
+        client.burst("GET", f"/?{other}", times=times)
 
 
 def test_a_burst_is_at_least_one_request(worker):
@@ -199,11 +184,9 @@ def test_call_by_name_and_by_function(worker):
 
 
 def test_call_shows_what_the_function_raised(worker):
+    divided = r"bare:divide raised ZeroDivisionError: division by zero(?s:.*)in divide"
     with worker("bare:quiet") as client:
-        with pytest.raises(
-            CallRaised,
-            match=r"bare:divide raised ZeroDivisionError: division by zero(?s:.*)in divide",
-        ):
+        with pytest.raises(CallRaised, match=divided):
             client.call("bare:divide", 1, 0)
         with pytest.raises(CallRaised, match="bare:give_back_a_function raised"):
             client.call("bare:give_back_a_function")
@@ -213,10 +196,8 @@ def test_call_shows_what_the_function_raised(worker):
 
 
 def test_call_says_so_where_the_test_cannot_read_what_came_back(worker):
-    with (
-        worker("bare:quiet") as client,
-        pytest.raises(UsageError, match="what bare:Thing returned cannot be read in the test"),
-    ):
+    unread = "what bare:Thing returned cannot be read in the test"
+    with worker("bare:quiet") as client, pytest.raises(UsageError, match=unread):
         client.call("bare:Thing")
 
 

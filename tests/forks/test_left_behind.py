@@ -1,4 +1,7 @@
-"""Nothing is left behind: no process, no descriptor, no program of the app's, whatever went wrong; and no network port is ever opened."""
+"""Whatever went wrong, no process, no descriptor and no program of the app is left behind.
+
+No network port is ever opened.
+"""
 
 import gc
 import os
@@ -17,11 +20,12 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CannotMeasure, CowmemError
 
-PATIENCE = 10.0  # seconds for the kernel to end processes; a test that needs them all fails
+SLEEP = "import time; time.sleep(600)"
+PATIENCE = 10.0  # seconds for the kernel to end processes
 
 
 def eventually(condition):
-    """Whether it holds before patience ends."""
+    """Return whether the condition comes true within PATIENCE."""
     give_up = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < give_up:
         time.sleep(0.01)
@@ -36,7 +40,7 @@ def gone(pid):
 
 
 def told(process, question):
-    """What psutil's `question` says of a process; something empty of one that ended meanwhile."""
+    """Return what psutil says of a process, or something empty if it has ended meanwhile."""
     try:
         return getattr(process, question)()
     except psutil.NoSuchProcess:
@@ -44,14 +48,17 @@ def told(process, question):
 
 
 def inventory():
-    """This process's children and descriptors."""
+    """Return the children and descriptors of this process."""
     children = {f"process {child.pid}" for child in psutil.Process().children(recursive=True)}
     return children | {f"descriptor {fd}" for fd in os.listdir("/proc/self/fd")}
 
 
 @pytest.fixture
 def nothing_new():
-    """A function that says whether what there is was there when the test began; forks of earlier tests may still be ending."""
+    """A function that says whether all there is was there when the test began.
+
+    Forks of earlier tests may still be ending, so less may be there.
+    """
     gc.collect()
     before = inventory()
     return lambda: inventory() <= before
@@ -63,7 +70,7 @@ def running_zygote(zygotes):
 
 
 def one_of_each(talk, zygotes, folder):
-    """A round that ends well, and one for each way to fail."""
+    """Run a round that ends well, and one for each way to fail."""
     (folder / "broken.py").write_text("1 / 0\n")
     (folder / "leaving.py").write_text("import os; os._exit(1)\n")
     with talk(zygotes.get(App("bare:quiet"))) as client:
@@ -129,18 +136,14 @@ def test_a_program_inherits_none_of_the_plugins_descriptors(zygotes, talk):
 def test_a_program_started_by_the_zygote_ends_with_it(tmp_path):
     (tmp_path / "starter.py").write_text(
         "import subprocess, sys\nfrom bare import quiet as app\n"
-        "program = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        f"program = subprocess.Popen([sys.executable, '-c', {SLEEP!r}])\n"
     )
     with closing(Zygotes(APPS, [], 60)) as found:
         zygote = found.get(App("starter:app", pythonpath=[str(tmp_path)]))
-        programs = [
-            child
-            for child in psutil.Process(zygote.pid).children()
-            if "time.sleep(600)" in " ".join(told(child, "cmdline"))
-        ]
-        assert (
-            programs
-        )  # two where the first start compiled the app, which is imported once more then
+        children = psutil.Process(zygote.pid).children()
+        programs = [child for child in children if SLEEP in told(child, "cmdline")]
+        # There are two where the first start compiled the app: the app is then imported again.
+        assert programs
     assert eventually(lambda: all(gone(program.pid) for program in programs))
 
 
@@ -151,13 +154,12 @@ def test_nothing_survives_a_killed_pytest(pytester):
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--cowmem"], stdout=subprocess.DEVNULL, cwd=pytester.path
     )
-    tree = []
+    tree: list[psutil.Process] = []
 
     def spinning():
         tree[:] = psutil.Process(run.pid).children(recursive=True)
-        return len(tree) >= 3 and any(
-            sum(told(process, "cpu_times")[:1]) > 0.2 for process in tree[1:]
-        )
+        spent = [sum(told(process, "cpu_times")[:1]) for process in tree[1:]]
+        return len(tree) >= 3 and max(spent) > 0.2
 
     try:
         assert eventually(spinning)
@@ -175,7 +177,7 @@ def test_no_port_is_opened(zygotes, talk):
 
 
 def test_a_port_would_have_been_seen():
-    """What the test above rests on."""
+    """The test above rests on this."""
     program = textwrap.dedent(
         """
         import socket
@@ -184,9 +186,10 @@ def test_a_port_would_have_been_seen():
         input()
         """
     )
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as listener:
+    command, pipe = [sys.executable, "-c", program], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as listener:
+        assert listener.stdin
+        assert listener.stdout
         assert listener.stdout.readline() == b"listening\n"
         assert len(told(psutil.Process(listener.pid), "net_connections")) == 1
         listener.stdin.close()

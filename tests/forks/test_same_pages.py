@@ -1,4 +1,7 @@
-"""Equal inputs give equal pages: cold start after cold start, fork after fork, and whether or not the app was just compiled."""
+"""Equal inputs give equal pages.
+
+Cold starts agree, forks of one zygote agree, and it does not matter if the app was just compiled.
+"""
 
 import os
 import shutil
@@ -24,10 +27,18 @@ def browse(client):
 
 
 def cold(measure, app, folder=APPS):
-    """(private bytes, facts) of one round of a zygote of its own."""
+    """Measure one round of a zygote of its own: (private pages, the zygote's facts)."""
     with closing(Zygotes(folder, [], 60)) as zygotes:
         zygote = zygotes.get(app)
-        return measure(zygote, browse).values["private"], zygote.facts
+        return measure(zygote, browse).values["private"] // procfs.PAGE, zygote.facts
+
+
+def check_equal(found):
+    """Check that all cold starts gave the same pages; skip where addresses are random."""
+    if not all(facts.fixed_addresses for _, facts in found):
+        pytest.skip("address randomisation cannot be turned off here")
+    pages = [pages for pages, _ in found]
+    assert len(set(pages)) == 1, pages
 
 
 def test_addresses_are_fixed_in_the_zygote_alone(zygotes):
@@ -39,27 +50,19 @@ def test_addresses_are_fixed_in_the_zygote_alone(zygotes):
 
 
 def test_cold_starts_agree_to_the_page(measure):
-    found = [cold(measure, App("flask_shop:app")) for _ in range(COLD_STARTS)]
-    if not all(facts.fixed_addresses for _, facts in found):
-        pytest.skip("address randomisation cannot be turned off here")
-    assert len({private for private, _ in found}) == 1, [
-        private // procfs.PAGE for private, _ in found
-    ]
+    check_equal([cold(measure, App("flask_shop:app")) for _ in range(COLD_STARTS)])
 
 
-@pytest.mark.parametrize("target", ["flask_shop:app", "bare:busy"])
-def test_forks_of_one_zygote_agree(zygotes, measure, target):
+@pytest.mark.parametrize(
+    ("target", "scenario"),
+    [("flask_shop:app", browse), ("bare:busy", lambda client: client.get("/read"))],
+    ids=["flask", "bare"],
+)
+def test_forks_of_one_zygote_agree(zygotes, measure, target, scenario):
     zygote = zygotes.get(App(target))
-    found = [
-        measure(
-            zygote, browse if target == "flask_shop:app" else lambda client: client.get("/read")
-        )
-        for _ in range(FORKS)
-    ]
-    private = [sample.values["private"] for sample in found]
-    assert all(abs(later - private[0]) <= 3 * procfs.PAGE for later in private), [
-        bytes_ // procfs.PAGE for bytes_ in private
-    ]
+    values = [measure(zygote, scenario).values for _ in range(FORKS)]
+    pages = [found["private"] // procfs.PAGE for found in values]
+    assert all(abs(later - pages[0]) <= 3 for later in pages), pages
 
 
 @pytest.fixture
@@ -73,25 +76,28 @@ def written_bytecode():
 
 @pytest.mark.usefixtures("written_bytecode")
 def test_a_start_that_compiles_agrees_with_one_that_does_not(measure, tmp_path):
-    """The app also changes its environment and its folder as it is imported, which must not reach the second start."""
+    """The app changes its environment and folder as it is imported; no other start may see that."""
     shutil.copy(APPS / "flask_shop.py", tmp_path)
     (tmp_path / "data").mkdir()
     (tmp_path / "shop_in_data.py").write_text(
-        "import os\nassert 'SHELF' not in os.environ\nos.environ['SHELF'] = 'x' * 3000\nos.chdir('data')\nfrom flask_shop import app\n"
+        "import os\n"
+        "assert 'SHELF' not in os.environ\n"
+        "os.environ['SHELF'] = 'x' * 3000\n"
+        "os.chdir('data')\n"
+        "from flask_shop import app\n"
     )
     found = [cold(measure, App("shop_in_data:app"), tmp_path) for _ in range(3)]
     assert list((tmp_path / "__pycache__").glob("flask_shop.*.pyc"))
-    if not all(facts.fixed_addresses for _, facts in found):
-        pytest.skip("address randomisation cannot be turned off here")
-    assert len({private for private, _ in found}) == 1, [
-        private // procfs.PAGE for private, _ in found
-    ]
+    check_equal(found)
 
 
 @pytest.mark.usefixtures("written_bytecode")
 def test_prepare_runs_once_also_after_a_start_that_compiles(tmp_path):
     (tmp_path / "compiled_app.py").write_text(
-        "from bare import quiet as app\n\ndef note():\n    with open('prepared', 'a') as file:\n        file.write('once')\n"
+        "from bare import quiet as app\n"
+        "def note():\n"
+        "    with open('prepared', 'a') as file:\n"
+        "        file.write('once')\n"
     )
     with closing(Zygotes(tmp_path, [str(APPS)], 60)) as zygotes:
         zygotes.get(App("compiled_app:app", prepare="compiled_app:note"))

@@ -1,4 +1,4 @@
-"""A worker of the zygote un-shares what a worker of a real gunicorn does, with the same app and the same requests."""
+"""A worker of the zygote un-shares what a gunicorn worker does with the same app and requests."""
 
 import subprocess
 import sys
@@ -19,18 +19,13 @@ WARM_UP = ["/", "/"]
 
 @contextmanager
 def gunicorn(target, folder):
-    """A gunicorn that has preloaded the app and serves it on a Unix socket from one worker: a client for it, and the worker's pid."""
+    """Run a gunicorn that has preloaded the app, and give a client of it and its worker's pid.
+
+    Its only worker serves the app on a Unix socket.
+    """
     socket = folder / "gunicorn"
-    command = [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "--preload",
-        "--workers=1",
-        "--no-control-socket",
-        f"--bind=unix:{socket}",
-        target,
-    ]
+    command = [sys.executable, "-m", "gunicorn", "--preload", "--workers=1"]
+    command += ["--no-control-socket", f"--bind=unix:{socket}", target]
     with subprocess.Popen(command, cwd=APPS, stderr=subprocess.DEVNULL) as server:
         try:
             give_up = time.monotonic() + START_SECONDS
@@ -38,15 +33,20 @@ def gunicorn(target, folder):
                 assert server.poll() is None
                 assert time.monotonic() < give_up
                 time.sleep(0.01)
-            with httpx2.Client(
-                transport=httpx2.HTTPTransport(uds=str(socket)), base_url="http://gunicorn"
-            ) as client:
+            transport = httpx2.HTTPTransport(uds=str(socket))
+            with httpx2.Client(transport=transport, base_url="http://gunicorn") as client:
                 yield client, workers[0]
         finally:
             server.terminate()
 
 
+def getting(*paths):
+    """Return a scenario that gets each path."""
+    return lambda client: [client.get(path) for path in paths]
+
+
 def private(worker):
+    """Return the private bytes of a worker that waits for its next request."""
     wait_until_blocked(worker)
     return procfs.memory(worker).private_dirty
 
@@ -54,13 +54,10 @@ def private(worker):
 @pytest.mark.parametrize("path", ["/read", "/dirty?2000", "/map?1000"])
 def test_a_request_costs_what_it_costs_under_gunicorn(zygotes, measure, tmp_path, path):
     zygote = zygotes.get(App("bare:busy"))
-    before, after = (
-        measure(zygote, lambda client, p=paths: [client.get(q) for q in p]).values["private"]
-        for paths in (WARM_UP, [*WARM_UP, path])
-    )
+    before = measure(zygote, getting(*WARM_UP)).values["private"]
+    after = measure(zygote, getting(*WARM_UP, path)).values["private"]
     with gunicorn("bare:busy", tmp_path) as (client, worker):
-        for warming in WARM_UP:
-            client.get(warming)
+        getting(*WARM_UP)(client)
         ready = private(worker)
         client.get(path)
         cost = private(worker) - ready

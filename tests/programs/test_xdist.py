@@ -29,7 +29,7 @@ def run(pytester):
 
 
 def verdicts(result):
-    """Test -> verdict, from the summary's table."""
+    """Return each test's verdict, as the summary's table shows it."""
     lines = [line for line in result.outlines if line.startswith("test_quiet::")]
     return {line.split()[0]: line.rpartition("  ")[2] for line in lines}
 

@@ -1,4 +1,4 @@
-"""Whole runs of pytest with --cowmem: fixtures, markers, and what a failure in the app does to the tests around it."""
+"""Whole runs of pytest with --cowmem: fixtures, markers, and what a failing app does to others."""
 
 
 def test_output_of_the_app_is_captured_with_its_test(project):
@@ -12,14 +12,9 @@ def test_output_of_the_app_is_captured_with_its_test(project):
         app="bare:prints",
     )
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "*Captured stdout call*",
-            "printed by the app",
-            "*Captured stderr call*",
-            "complained by the app",
-        ]
-    )
+    output = ["*Captured stdout call*", "printed by the app"]
+    errors = ["*Captured stderr call*", "complained by the app"]
+    result.stdout.fnmatch_lines(output + errors)
 
 
 def test_a_run_in_which_collections_could_not_be_recorded_has_a_summary(project):
@@ -34,7 +29,8 @@ def test_cookies_start_over_each_round(project):
         def test_login(cow_worker):
             assert cow_worker.get("/me").status_code == 401
             cow_worker.headers["X-Kept"] = "no"
-            assert cow_worker.post("/login", data={"name": "ada"}, follow_redirects=True).json() == {"name": "ada"}
+            page = cow_worker.post("/login", data={"name": "ada"}, follow_redirects=True)
+            assert page.json() == {"name": "ada"}
         def test_nobody_is_logged_in(cow_worker):
             assert cow_worker.get("/me").status_code == 401
             assert "X-Kept" not in cow_worker.headers
@@ -57,11 +53,8 @@ def test_the_worker_is_not_for_fixtures(project):
         """
     )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        [
-            "E *CannotMeasure: cow_worker serves requests only inside the test's body: move this request*"
-        ]
-    )
+    where = "only inside the test's body: move this request"
+    result.stdout.fnmatch_lines([f"E *CannotMeasure: cow_worker serves requests {where}*"])
 
 
 def test_cow_app_may_return_a_string_or_an_app(project):
@@ -101,7 +94,8 @@ def test_markers_pick_and_vary_the_app_from_afar_and_from_near(project):
         pytestmark = pytest.mark.cow_app("bare:make('module')", gc="off")
 
         def name_and_gc(worker):
-            return worker.get("/").json()[0], worker.call("gc:isenabled"), worker.call("bare:environment", "SHELF")
+            shelf = worker.call("bare:environment", "SHELF")
+            return worker.get("/").json()[0], worker.call("gc:isenabled"), shelf
 
         def test_module(cow_worker):
             assert name_and_gc(cow_worker) == ("module", False, None)
@@ -162,9 +156,8 @@ def test_an_app_that_cannot_be_imported_harms_its_own_tests_only(project, pytest
         """
     )
     result.assert_outcomes(passed=2, errors=2)
-    text = result.stdout.str().partition("short test summary info")[
-        0
-    ]  # where CI is set, pytest tells it all again there
+    # Where CI is set, pytest repeats whole failures in its short summary.
+    text = result.stdout.str().partition("short test summary info")[0]
     assert text.count(", line 2, in build") == 1
     assert text.count("its traceback is shown with the first test that needed it") >= 1
 
@@ -190,32 +183,31 @@ def test_a_dead_worker_or_zygote_fails_its_test_only(project):
         ini="cowmem_timeout = 3",
     )
     result.assert_outcomes(passed=1, failed=3)
+    late = "had not answered after 3 s while serving GET /hang, and was killed: *cowmem_timeout"
     result.stdout.fnmatch_lines(
         [
             "E *WorkerDied: the worker was killed by SIGKILL while serving GET /kill",
-            "E *WorkerDied: the worker had not answered after 3 s while serving GET /hang, and was killed: *cowmem_timeout",
+            f"E *WorkerDied: the worker {late}",
             "*the zygote of 'bare:dies' was killed by SIGKILL; the next test gets a new one",
         ]
     )
-    assert not any(
-        "httpx2" in line or "client.py" in line
-        for line in result.outlines
-        if not line.startswith(("plugins:", "rootdir:"))
-    )
+    shown = [line for line in result.outlines if not line.startswith(("plugins:", "rootdir:"))]
+    assert not [line for line in shown if "httpx2" in line or "client.py" in line]
 
 
 def test_an_after_fork_that_raises_is_told_without_the_plugins_frames(project):
     result = project(
-        "import pytest\n@pytest.mark.cow_app(after_fork='bare:fail')\ndef test_it(cow_worker):\n    cow_worker.get('/')\n",
-        app="bare:quiet",
+        """
+        import pytest
+
+        @pytest.mark.cow_app(after_fork="bare:fail")
+        def test_it(cow_worker):
+            cow_worker.get("/")
+        """
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        [
-            "the worker exited with code 1 while getting ready, in after_fork='bare:fail'",
-            "*LookupError: no such hook",
-        ]
-    )
+    ended = "the worker exited with code 1 while getting ready, in after_fork='bare:fail'"
+    result.stdout.fnmatch_lines([ended, "*LookupError: no such hook"])
     result.stdout.no_fnmatch_line("*round.py*")
 
 
@@ -229,13 +221,11 @@ def test_a_test_case_is_refused_instead_of_left_unmeasured(project):
             @pytest.mark.usefixtures("cow_worker")
             def test_it(self):
                 pass
-        """,
-        app="bare:quiet",
+        """
     )
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(
-        ["test_it is a method of a unittest.TestCase, which cannot be measured: *"]
-    )
+    refused = "test_it is a method of a unittest.TestCase, which cannot be measured: *"
+    result.stdout.fnmatch_lines([refused])
 
 
 def test_tests_of_one_name_in_two_folders_are_told_apart(project, pytester):
@@ -243,7 +233,8 @@ def test_tests_of_one_name_in_two_folders_are_told_apart(project, pytester):
         pytester.mkpydir(folder).joinpath("test_same.py").write_text(
             "def test_it(cow_worker):\n    cow_worker.get('/')\n"
         )
-    result = project("", app="bare:quiet")
+    result = project("")
+    result.assert_outcomes(passed=2)
     result.stdout.fnmatch_lines(["one/test_same.py::test_it *", "two/test_same.py::test_it *"])
 
 

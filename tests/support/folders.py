@@ -1,4 +1,4 @@
-"""Where the tests find what they preload and run."""
+"""The folders that hold what the tests preload and run."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How an app is named: gunicorn's syntax, read as literals and never run."""
+"""How an app is named: in gunicorn's syntax, which is read as literals and never run."""
 
 import keyword
 
@@ -117,7 +117,7 @@ def test_what_is_no_gc_policy(policy):
         ({"env": {"A": 1}}, 'env={"SHOP_CACHE": "off"}'),
     ],
 )
-def test_an_option_that_cannot_be_meant(options, right):
+def test_an_invalid_option_is_refused_with_the_right_line(options, right):
     with pytest.raises(UsageError) as caught:
         App("shop:app", **options)
     assert right in str(caught.value).partition("right: ")[2]

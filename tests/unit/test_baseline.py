@@ -1,4 +1,4 @@
-"""The baseline file: what is written is read back, it diffs well, and what cannot be read is refused."""
+"""The baseline file: it is read back as written, it diffs well, and a broken one is refused."""
 
 import json
 
@@ -93,7 +93,6 @@ def test_writing_replaces_the_file_whole_and_leaves_nothing_else(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
-    with pytest.raises(
-        UsageError, match=r"b\.json cannot be written \(No such file or directory\)"
-    ):
+    refused = r"b\.json cannot be written \(No such file or directory\)"
+    with pytest.raises(UsageError, match=refused):
         write(tmp_path / "none" / "b.json", ONE)

@@ -1,4 +1,4 @@
-"""mem_budget and tolerances: units, merging, and the errors a typo gets."""
+"""mem_budget and tolerances: units, merging, and what is said of a typo."""
 
 import pytest
 
@@ -24,11 +24,9 @@ def test_limits_are_bytes_nanoseconds_and_counts():
 
 
 def test_a_closer_marker_overrides_keyword_by_keyword():
-    closest_first = [
-        ((), {"private": "1 MiB"}),
-        ((), {"private": "2 MiB", "growth": 0, "rounds": 5}),
-    ]
-    found = Budget.from_markers(closest_first)
+    near: dict[str, object] = {"private": "1 MiB"}
+    far: dict[str, object] = {"private": "2 MiB", "growth": 0, "rounds": 5}
+    found = Budget.from_markers([((), near), ((), far)])
     assert found.limits == {"private": 2**20, "growth": 0}
     assert found.rounds == 5
 
@@ -62,7 +60,7 @@ def test_a_closer_marker_overrides_keyword_by_keyword():
         ({"tolerance": {"private": "-5 %"}}, ["not a share"]),
     ],
 )
-def test_what_cannot_be_meant_shows_the_wrong_line_and_the_right_one(options, words):
+def test_an_invalid_budget_shows_the_wrong_line_and_the_right_one(options, words):
     with pytest.raises(UsageError) as caught:
         budget(**options)
     for word in [*words, "wrong: ", "right: "]:
@@ -91,6 +89,7 @@ def test_tolerances(text, metric, expected):
 
 def test_the_larger_part_of_a_tolerance_wins():
     tolerance = METRICS["private"].tolerance
+    assert tolerance
     assert tolerance.allows(2**20) == 64 * 1024
     assert tolerance.allows(100 * 2**20) == 2 * 2**20
 

@@ -11,12 +11,8 @@ from pytest_cowmem.host.machine import Build
 
 
 def test_this_machine_can_measure():
-    result = subprocess.run(
-        [sys.executable, "-m", "pytest_cowmem.cli", "doctor"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "pytest_cowmem.cli", "doctor"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert "this machine can measure" in result.stdout
     for name in (
@@ -66,22 +62,33 @@ def test_a_debug_or_free_threaded_build_is_a_limit():
     assert doctor.python_build(replace(plain, free_threaded=True)).found.endswith("free-threaded")
 
 
-VERSION_1 = (
-    "35 31 0:31 {top} /sys/fs/cgroup/memory rw,relatime shared:15 - cgroup cgroup rw,memory\n"
+OTHERS = (
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n"
+    "34 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
 )
-VERSION_2 = "41 31 0:38 {top} /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n"
-OTHERS = "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n34 31 0:30 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n"
+
+
+def version_1(top):
+    """Return the mount of version 1's memory controller whose root is the group `top`."""
+    return (
+        f"35 31 0:31 {top} /sys/fs/cgroup/memory rw,relatime shared:15 - cgroup cgroup rw,memory\n"
+    )
+
+
+def version_2(top):
+    """Return the mount of version 2's hierarchy whose root is the group `top`."""
+    return f"41 31 0:38 {top} /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw,nsdelegate\n"
 
 
 @pytest.fixture
 def machine(tmp_path):
-    """A root folder with the control groups, the mounts and the limits it is told."""
+    """`machine(groups, mounts, limits)` makes a root folder with these control groups."""
 
     def make(groups, mounts, limits):
         files = {"proc/self/cgroup": groups, "proc/self/mountinfo": OTHERS + mounts}
-        for path, text in (
-            files | {f"sys/fs/cgroup/{name}": f"{limit}\n" for name, limit in limits.items()}
-        ).items():
+        for name, limit in limits.items():
+            files[f"sys/fs/cgroup/{name}"] = f"{limit}\n"
+        for path, text in files.items():
             (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / path).write_text(text)
         return tmp_path
@@ -89,85 +96,53 @@ def machine(tmp_path):
     return make
 
 
+V2 = "0::/ci/job\n"
 HYBRID = "4:memory:/ci/job\n1:name=systemd:/\n0::/session\n"
 NO_LIMIT_1 = 2**63 - 4096  # what version 1 writes where there is none
+IN_V1, IN_V2 = "memory/ci/job/memory.limit_in_bytes", "unified/ci/job/memory"
 
 
 @pytest.mark.parametrize(
-    ("groups", "mounts", "limits", "found"),
+    ("groups", "mounts", "limits"),
     [
+        (V2, version_2("/"), {f"{IN_V2}.max": 2**26}),
+        (HYBRID, version_2("/") + version_1("/"), {IN_V1: 2**26}),
+        (HYBRID, version_1("/ci/job"), {"memory/memory.limit_in_bytes": 2**26}),
         (
-            "0::/ci/job\n",
-            VERSION_2.format(top="/"),
-            {"unified/ci/job/memory.max": 64 * 2**20},
-            "64.0 MiB",
+            V2,
+            version_2("/"),
+            {f"{IN_V2}.max": "max", f"{IN_V2}.high": 2**27, "unified/ci/memory.max": 2**26},
         ),
-        (
-            HYBRID,
-            VERSION_2.format(top="/") + VERSION_1.format(top="/"),
-            {"memory/ci/job/memory.limit_in_bytes": 2**26},
-            "64.0 MiB",
-        ),
-        (
-            HYBRID,
-            VERSION_1.format(top="/ci/job"),
-            {"memory/memory.limit_in_bytes": 2**26},
-            "64.0 MiB",
-        ),
-        (
-            "0::/ci/job\n",
-            VERSION_2.format(top="/"),
-            {
-                "unified/ci/job/memory.max": "max",
-                "unified/ci/job/memory.high": 2**27,
-                "unified/ci/memory.max": 2**26,
-            },
-            "64.0 MiB",
-        ),
-        (
-            "0::/ci/job\n",
-            VERSION_2.format(top="/"),
-            {"unified/ci/job/memory.max": 2**27, "unified/ci/job/memory.high": 2**26},
-            "64.0 MiB",
-        ),
-        (
-            HYBRID,
-            VERSION_1.format(top="/other"),
-            {"memory/memory.limit_in_bytes": 2**26},
-            "unknown",
-        ),
-        ("0::/../job\n", VERSION_2.format(top="/"), {"unified/memory.max": 2**26}, "unknown"),
-        (HYBRID, "", {}, "unknown"),
+        (V2, version_2("/"), {f"{IN_V2}.max": 2**27, f"{IN_V2}.high": 2**26}),
     ],
-    ids=[
-        "v2",
-        "hybrid",
-        "v1 in a container",
-        "around",
-        "high",
-        "elsewhere",
-        "outside",
-        "not mounted",
-    ],
+    ids=["v2", "hybrid", "v1 in a container", "around", "high"],
 )
-def test_a_memory_limit_is_found_and_named(machine, groups, mounts, limits, found):
+def test_a_memory_limit_is_found_and_named(machine, groups, mounts, limits):
     finding = doctor.cgroup_limit(machine(groups, mounts, limits))
-    assert finding.found.startswith(found)
+    assert finding.found.startswith("64.0 MiB")
     assert finding.verdict == "limited"
 
 
 @pytest.mark.parametrize(
     ("groups", "mounts", "limits"),
     [
-        ("0::/ci/job\n", VERSION_2.format(top="/"), {"unified/ci/job/memory.max": "max"}),
-        (
-            HYBRID,
-            VERSION_1.format(top="/"),
-            {
-                "memory/ci/job/memory.limit_in_bytes": NO_LIMIT_1,
-                "unified/session/memory.max": 2**26,
-            },
-        ),
+        (HYBRID, version_1("/other"), {"memory/memory.limit_in_bytes": 2**26}),
+        ("0::/../job\n", version_2("/"), {"unified/memory.max": 2**26}),
+        (HYBRID, "", {}),
+    ],
+    ids=["elsewhere", "outside", "not mounted"],
+)
+def test_a_memory_limit_out_of_sight_is_unknown(machine, groups, mounts, limits):
+    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
+    assert finding.found.startswith("unknown")
+    assert finding.verdict == "limited"
+
+
+@pytest.mark.parametrize(
+    ("groups", "mounts", "limits"),
+    [
+        (V2, version_2("/"), {f"{IN_V2}.max": "max"}),
+        (HYBRID, version_1("/"), {IN_V1: NO_LIMIT_1, "unified/session/memory.max": 2**26}),
         ("2:cpu,cpuacct:/\n", "", {}),
     ],
     ids=["v2", "hybrid", "no controller"],

@@ -1,4 +1,4 @@
-"""The environment: what is matched, since it moves private bytes, and what is only recorded."""
+"""The environment: what moves private bytes is matched, and the rest is only recorded."""
 
 import re
 import sys
@@ -16,11 +16,9 @@ ASKED = {"PYTHON_PYMALLOC_HUGEPAGES": "1"}
 
 
 def test_a_profile_is_named_by_what_moves_private_bytes():
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    assert re.fullmatch(
-        rf"linux-\w+-\d+-(glibc|musl)-cpython{re.escape(version)}d?-(gil-pymalloc|free-threaded-mimalloc)",
-        HERE,
-    )
+    version = re.escape(f"{sys.version_info.major}.{sys.version_info.minor}")
+    libc, build = "(glibc|musl)", "(gil-pymalloc|free-threaded-mimalloc)"
+    assert re.fullmatch(rf"linux-\w+-\d+-{libc}-cpython{version}d?-{build}", HERE)
 
 
 @pytest.mark.parametrize(

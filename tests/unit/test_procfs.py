@@ -1,4 +1,4 @@
-"""The readers of /proc, against a /proc made of files and against the real one."""
+"""The readers of /proc, with a /proc made of files and with the real one."""
 
 import mmap
 import os
@@ -44,11 +44,9 @@ def process(tmp_path):
 @pytest.fixture
 def child():
     """A process that sleeps."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", "print('x', flush=True); input()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    )
+    command, pipe = [sys.executable, "-c", "print('x', flush=True); input()"], subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe)
+    assert process.stdout
     assert process.stdout.readline() == b"x\n"
     yield process
     process.kill()
@@ -56,7 +54,7 @@ def child():
 
 
 def pagemap(pages):
-    """The bytes of a pagemap with these entries, by page number, and zeros between."""
+    """Return the bytes of a pagemap with these entries by page number, and zeros between them."""
     entries = [pages.get(number, 0) for number in range(max(pages) + 1)]
     return struct.pack(f"={len(entries)}Q", *entries)
 
@@ -103,29 +101,23 @@ def test_ranges_of_a_process_without_memory(process, tmp_path):
 
 
 def test_private_pages_are_told_apart_by_the_twins(process, tmp_path):
-    """One page of each kind the kernel has, in two ranges, and two that are shared for writing, one with another process."""
+    """There is a page of each kind in two ranges, and two pages in a range shared for writing.
+
+    Another process has one of those two.
+    """
     mine = PRESENT | EXCLUSIVE
-    maps = f"{PAGE:x}-{9 * PAGE:x} rw-p 0 00:00 0\n{20 * PAGE:x}-{22 * PAGE:x} rw-p 0 00:00 0\n{22 * PAGE:x}-{24 * PAGE:x} rw-s 0 00:01 5\n"
-    worker = {
-        1: mine,
-        2: mine,
-        3: mine,
-        4: PRESENT,
-        5: mine | FILE,
-        6: SWAPPED,
-        8: mine,
-        20: mine,
-        21: mine,
-        22: mine | FILE,
-        23: PRESENT | FILE,
-    }
+    ranges = [(1, 9, "rw-p", "00:00 0"), (20, 22, "rw-p", "00:00 0"), (22, 24, "rw-s", "00:01 5")]
+    maps = "".join(
+        f"{start * PAGE:x}-{end * PAGE:x} {rights} 0 {device}\n"
+        for start, end, rights, device in ranges
+    )
+    worker = dict.fromkeys((1, 2, 3, 8, 20, 21), mine)
+    worker |= {4: PRESENT, 5: mine | FILE, 6: SWAPPED, 22: mine | FILE, 23: PRESENT | FILE}
     twin = {1: PRESENT, 2: SWAPPED, 4: PRESENT, 5: PRESENT, 6: PRESENT, 20: PRESENT | EXCLUSIVE}
     process(1, maps=maps, pagemap=pagemap(worker))
     process(2, pagemap=pagemap(twin))
-    assert procfs.count_private_pages(1, 2, tmp_path) == (
-        3,
-        4,
-    )  # copied: 1, 2, 20; fresh: 3, 8, 21 and 22 where the twin's pagemap has ended
+    copied, fresh = [1, 2, 20], [3, 8, 21, 22]  # the twin's pagemap ends before 21
+    assert procfs.count_private_pages(1, 2, tmp_path) == (len(copied), len(fresh))
 
 
 def test_state(process, tmp_path):
@@ -171,14 +163,17 @@ def test_the_peak_outlives_what_caused_it_until_it_is_reset():
 
 def test_private_pages_of_real_forks(fork_that_writes):
     writer, idler, twin = fork_that_writes(300), fork_that_writes(0), fork_that_writes(0)
-    assert procfs.count_private_pages(writer, twin)[0] - procfs.count_private_pages(idler, twin)[
-        0
-    ] == pytest.approx(300, abs=30)
+    written, _ = procfs.count_private_pages(writer, twin)
+    idle, _ = procfs.count_private_pages(idler, twin)
+    assert written - idle == pytest.approx(300, abs=30)
 
 
 @pytest.fixture
 def fork_that_writes():
-    """`fork_that_writes(pages)`: the pid of a fork of this process that has written to so many of its pages, and sleeps."""
+    """`fork_that_writes(pages)` forks this process, and gives the fork's pid.
+
+    The fork has written to that many of its pages, and sleeps.
+    """
     area = mmap.mmap(-1, 1000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     area.write(b"x" * len(area))
     pids = []

@@ -1,4 +1,4 @@
-"""The framing of messages and body bytes survives any content, any split and any end."""
+"""Messages and body bytes keep their frames, whatever the content, the split and the end."""
 
 import socket
 import threading
@@ -44,7 +44,7 @@ def test_an_end_within_a_frame_is_an_end_of_file(body, cut):
 
 
 @given(body=st.binary(max_size=2000))
-def test_a_body_lands_in_the_buffer_it_was_meant_for(body):
+def test_a_body_is_read_into_the_buffer(body):
     near, far = socket.socketpair()
     buffer = bytearray(b"?" * 2000)
     with near, far:

@@ -24,7 +24,7 @@ def reply(start_response, body=b"ok", status="200 OK", kind="text/plain"):
 
 
 def quiet(environ, start_response):
-    """Do nothing."""
+    """Answer, and do nothing else."""
     return reply(start_response)
 
 
@@ -102,7 +102,7 @@ def slow(environ, start_response):
 
 
 def malformed(environ, start_response):
-    """A status or a header that is none."""
+    """Give an invalid status or header."""
     status, header = {
         "/no_code": ("OK", "text/plain"),
         "/no_text": (200, "text/plain"),
@@ -114,7 +114,7 @@ def malformed(environ, start_response):
 
 
 class Thing:
-    """What only the worker knows."""
+    """A class that only the worker can import."""
 
 
 def raises(environ, start_response):
@@ -145,10 +145,8 @@ def prints(environ, start_response):
 def alternates(environ, start_response):
     """200 at first, then 404."""
     leaked.append(None)
-    return reply(
-        start_response,
-        status="200 OK" if len(leaked) < int(environ["QUERY_STRING"]) else "404 Not Found",
-    )
+    early = len(leaked) < int(environ["QUERY_STRING"])
+    return reply(start_response, status="200 OK" if early else "404 Not Found")
 
 
 def dies(environ, start_response):
@@ -189,9 +187,8 @@ def make(name="made", *, times=1, nested=None):
     """A factory."""
 
     def made(environ, start_response):
-        return reply(
-            start_response, json.dumps([name, times, nested]).encode(), kind="application/json"
-        )
+        body = json.dumps([name, times, nested]).encode()
+        return reply(start_response, body, kind="application/json")
 
     return made
 
@@ -203,7 +200,7 @@ class Shelf:
 
 
 async def asgi(scope, receive, send):
-    """What cannot be served yet."""
+    """An interface that cannot be served yet."""
 
 
 def gc_state():
@@ -248,11 +245,16 @@ def modules():
     return list(sys.modules)
 
 
+LIST_DESCRIPTORS = """
+import os
+folder = "/proc/self/fd"
+print(*[fd for fd in os.listdir(folder) if os.path.exists(f"{folder}/{fd}")])
+"""
+
+
 def descriptors_a_program_inherits():
-    program = "import os; print(*[fd for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}')])"
-    told = subprocess.run(
-        [sys.executable, "-c", program], close_fds=False, capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-c", LIST_DESCRIPTORS]
+    told = subprocess.run(command, close_fds=False, capture_output=True, text=True, check=True)
     return sorted(told.stdout.split())
 
 
@@ -274,10 +276,9 @@ def fork_a_daemon():
 
 
 def start_a_program_of_its_own_session():
-    """The pid of a program that no signal to this process's group reaches."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
-    ).pid
+    """Return the pid of a program that no signal to this process's group reaches."""
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    return subprocess.Popen(command, start_new_session=True).pid
 
 
 def kill_the_twin():

@@ -1,4 +1,7 @@
-"""As little as a Django project with a database, sessions and logins needs; the database is the file that DJANGO_SHOP_DB names."""
+"""The least settings of a Django project with a database, sessions and logins.
+
+The environment variable DJANGO_SHOP_DB names the database's file.
+"""
 
 import os
 

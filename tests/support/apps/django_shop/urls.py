@@ -9,19 +9,15 @@ from django.urls import path
 
 
 def log_in(request):
-    login(
-        request,
-        authenticate(request, username=request.POST["name"], password=request.POST["password"]),
-    )
+    name, password = request.POST["name"], request.POST["password"]
+    login(request, authenticate(request, username=name, password=password))
     return HttpResponseRedirect("/me")
 
 
 def me(request):
-    return (
-        JsonResponse({"name": request.user.username})
-        if request.user.is_authenticated
-        else HttpResponse(status=401)
-    )
+    if not request.user.is_authenticated:
+        return HttpResponse(status=401)
+    return JsonResponse({"name": request.user.username})
 
 
 def add(request):
@@ -41,9 +37,8 @@ def upload(request):
 
 
 def stream(_request):
-    return StreamingHttpResponse(
-        (f"line {number}\n" for number in range(1000)), content_type="text/plain"
-    )
+    lines = (f"line {number}\n" for number in range(1000))
+    return StreamingHttpResponse(lines, content_type="text/plain")
 
 
 def count(request):
@@ -51,9 +46,8 @@ def count(request):
 
 
 def big(_request):
-    return StreamingHttpResponse(
-        (b"x" * 65536 for _ in range(160)), content_type="application/octet-stream"
-    )
+    pieces = (b"x" * 65536 for _ in range(160))
+    return StreamingHttpResponse(pieces, content_type="application/octet-stream")
 
 
 def find(request, name):
