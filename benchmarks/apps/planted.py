@@ -45,8 +45,7 @@ def app(environ, start_response):
 # A collection in a worker writes to the lists made after the freeze. The number of all lists is
 # always the same, so that nothing else moves.
 LISTS: list[object] = [None] * 4096
-FROZEN = len(LISTS) - int(os.environ.get("COLLECTED", "1"))
 for index in range(len(LISTS)):
-    if index == FROZEN:
+    if index == len(LISTS) - int(os.environ.get("COLLECTED", "1")):
         gc.freeze()
     LISTS[index] = []
