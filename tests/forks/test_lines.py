@@ -133,8 +133,10 @@ def test_an_empty_scenario_has_next_to_nothing(parent: Parent) -> None:
     assert pages([row for row in told["lines"] if row[0]]) < 30
 
 
-def test_the_twin_charges_nothing(parent: Parent) -> None:
-    assert parent.charged_in_twin("leak") == 0
+def test_the_twin_knows_the_code_and_charges_nothing(parent: Parent) -> None:
+    codes, rows = parent.prepared("leak")
+    assert codes > 1_000
+    assert rows == 0
 
 
 def test_app_files_are_told_from_libraries() -> None:

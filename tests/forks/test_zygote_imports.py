@@ -8,13 +8,14 @@ from pytest_cowmem.model.app import App
 
 
 @functools.cache
-def loaded_at_start():
-    """What this interpreter has loaded before any program runs.
+def loaded_by_python_itself():
+    """What this interpreter has loaded before any program, and with two modules the zygote needs.
 
-    Beyond the standard library it can be a distribution's `sitecustomize`, and what .pth files
-    import: setuptools' distutils-precedence.pth, for one.
+    Before any program, it has a distribution's `sitecustomize`, and what .pth files import:
+    setuptools' distutils-precedence.pth, for one. With ctypes and traceback, 3.14 has threading
+    and inspect too, and 3.15 may have `_missing_stdlib_info`, which a distribution adds.
     """
-    program = "import sys; print(*sys.modules)"
+    program = "import sys, ctypes, traceback; print(*sys.modules)"
     printed = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, check=True)
     return frozenset(printed.stdout.decode().split())
 
@@ -23,7 +24,7 @@ def strangers(modules):
     mine = ("pytest_cowmem", "pytest_cowmem.zygote")
     return {
         name
-        for name in set(modules) - loaded_at_start()
+        for name in set(modules) - loaded_by_python_itself()
         if name.partition(".")[0] not in sys.stdlib_module_names
         and name not in mine
         and not name.startswith("pytest_cowmem.zygote.")
@@ -59,4 +60,4 @@ def test_the_imports_it_can_do_without_are_not_there(zygotes):
         "ssl",
     }
     harness = set(zygotes.get(App("bare:quiet")).facts.harness)
-    assert heavy & harness - loaded_at_start() == set()
+    assert heavy & harness - loaded_by_python_itself() == set()

@@ -53,9 +53,10 @@ class Parent:
         told: dict[str, Any] = self._ask("traced", function)[1]
         return told
 
-    def charged_in_twin(self, function: str) -> int:
-        """How many rows the twin of a traced worker charges while it runs `function`."""
-        return int(self._ask("prepared", function)[1])
+    def prepared(self, function: str) -> "tuple[int, int]":
+        """What the twin of a traced worker has: code objects, and rows that `function` added."""
+        codes, rows = self._ask("prepared", function)
+        return codes, rows
 
     def _ask(self, *message: str) -> Any:
         wire.send(self.control, message)
@@ -118,9 +119,10 @@ def prepared(function: Function) -> "tuple[int, int]":
 
     def twin() -> None:
         lines.prepare([str(HERE)], gc.get_count()[0])
+        codes = len(lines._tracer.codes)
         function()
         lines.hush()
-        wire.send(far, (0, len(list(lines._tracer.log.rows()))))
+        wire.send(far, (codes, len(list(lines._tracer.log.rows()))))
 
     with near, far:
         pid = forks.fork_into(twin)
