@@ -88,8 +88,9 @@ class Page:
             return found[0]
         command = found["what"]
         output = f"$ {command}\n{part_of(self.run(command), found['part'] or 'all')}"
-        for old, new in differences(found["block"], output):
-            self.stale.append(f"{self.path.relative_to(ROOT)}: {command}\n  - {old}\n  + {new}\n")
+        if changed := differences(found["block"], output):
+            page = self.path.relative_to(ROOT)
+            self.stale.append("\n  ".join([f"{page}: {command}", *changed]) + "\n")
         start, end = (at - found.start() for at in found.span("block"))
         return found[0][:start] + output + found[0][end:]
 

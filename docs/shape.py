@@ -4,7 +4,7 @@ Runs in the process of docs/outputs.py.
 """
 
 import re
-from itertools import zip_longest
+from difflib import ndiff
 
 # What the machine, the Python or a library's version decides. Each pattern is as narrow as its
 # place in the output allows, so that a changed word or column never looks like a changed amount.
@@ -37,8 +37,8 @@ _LINES_TABLE = re.compile(r" *private +line +function +most of it under")
 _ROW = re.compile(r" *\d[\d,.]* \w+  ")
 
 
-def differences(old: str, new: str) -> list[tuple[str, str]]:
-    """Return the pairs of lines, old and new, in which two outputs differ in shape.
+def differences(old: str, new: str) -> list[str]:
+    """Return the lines in which two outputs differ in shape: with "-" the old, with "+" the new.
 
     A note on another layout counts only where both outputs have it.
     """
@@ -47,8 +47,7 @@ def differences(old: str, new: str) -> list[tuple[str, str]]:
     for side in (first, second):
         for note in _layout_notes(side) - both:
             side[:] = [line for line in side if not line.startswith(note)]
-    pairs = zip_longest(first, second, fillvalue="(nothing)")
-    return [pair for pair in pairs if pair[0] != pair[1]]
+    return [line for line in ndiff(first, second) if line.startswith(("-", "+"))]
 
 
 def shape(text: str) -> list[str]:
