@@ -5,7 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test check bench clean
+DOCS = .venvs/docs
+
+.PHONY: demo test check bench docs docs-output clean
 
 demo: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem
@@ -21,6 +23,21 @@ check: $(VENV)/installed
 # peers.py comes last: it makes a venv for each of the other tools, and installs them.
 bench: $(VENV)/installed
 	for script in benchmarks/bench_*.py benchmarks/peers.py; do $(BIN)/python $$script || exit 1; done
+
+# The docs have a venv of their own: what is installed beside an app moves its objects in memory.
+# Every Markdown file is a page of the site, so that the strict build checks all their links.
+docs: $(DOCS)/installed
+	$(DOCS)/bin/python docs/outputs.py --check
+	$(DOCS)/bin/sphinx-build --fail-on-warning --keep-going --nitpicky -E -c docs . build/docs
+
+# Runs the commands that README and docs show, and writes their output there.
+docs-output: $(DOCS)/installed
+	$(DOCS)/bin/python docs/outputs.py
+
+$(DOCS)/installed: pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --editable '.[docs]'
+	touch $@
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
