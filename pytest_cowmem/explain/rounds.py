@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_cowmem.explain.overlay import Overlay, new_bytes, overlay
 from pytest_cowmem.host.handle import Zygote
-from pytest_cowmem.host.pages import Regions, private_pages
+from pytest_cowmem.host.pages import Pages, Regions
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.zygote import wire
 
@@ -47,7 +47,7 @@ class TracedRound(Round):
 
     def _become_ready(self) -> None:
         super()._become_ready()
-        self._private_at_ready = private_pages(self.worker.pid, self.twin)
+        self._private_at_ready = Pages.of(self.worker.pid, self.twin)
         self._ask_worker("begin")
 
     def served(self, requests: int) -> None:
@@ -60,7 +60,7 @@ class TracedRound(Round):
         """Ask worker and twin for all they can tell, the worker blocked after its last request."""
         self.begin("telling where its pages went")
         self._wait(self.worker.pid)
-        pages = private_pages(self.worker.pid, self.twin).since(self._private_at_ready)
+        pages = Pages.of(self.worker.pid, self.twin).since(self._private_at_ready)
         (charged,) = self._ask_worker("charged")
         regions = Regions(self.worker.pid)
         (before,) = self.zygote.ask_twin("held")[1:]

@@ -12,47 +12,59 @@ from pathlib import Path
 
 from pytest_cowmem.host import procfs
 
+HEAP = "C heap"
+STACK = "stack"
+INTERPRETER = "interpreter data"
+LIBRARY = "library data"
+ALLOCATOR = "allocator"
+THREAD_STACK = "thread stack"
+MAPPED = "mapped memory"
+GUARD = "guard"
+OTHER = "other"
+
 _PYTHON = re.compile(r"/(lib)?python\d[^/]*$")
-
-HEAP, STACK, INTERPRETER, LIBRARY, ALLOCATOR, OTHER = (
-    "C heap",
-    "stack",
-    "interpreter data",
-    "library data",
-    "allocator",
-    "other",
-)
-THREAD_STACK, MAPPED, GUARD = "thread stack", "mapped memory", "guard"
-
-_ARENA = (
-    1 << 20
-)  # CPython's allocator maps so many bytes at a time since 3.10; what malloc maps has a header besides, and is no multiple
-_THREAD_HEAP = (
-    1 << 26
-)  # where glibc's heap of a thread begins is a multiple of this; the unused rest of it cannot be read
+# CPython's allocator maps multiples of this since 3.10. What malloc maps has a header besides.
+_ARENA = 1 << 20
+# glibc's heap of a thread begins at a multiple of this, and the unused rest of it cannot be read.
+_THREAD_HEAP = 1 << 26
 
 
 @dataclass(frozen=True)
 class Pages:
-    """Sorted page numbers (an address divided by the page size): what the twin has a page for too, and what it has not."""
+    """A worker's private pages: sorted page numbers, which are addresses divided by the page size.
+
+    The twin has a page at the same address for those `copied`, and none for those `fresh`.
+    """
 
     copied: "array[int]"
     fresh: "array[int]"
 
+    @classmethod
+    def of(cls, worker: int, twin: int, proc: Path = procfs.PROC) -> "Pages":
+        """The worker's own pages that nobody shares. OSError where the kernel does not tell."""
+        pages = cls(array("Q"), array("Q"))
+        for first, own, in_twin in procfs.private_ranges(worker, twin, proc):
+            offset = own.find(1)
+            while offset >= 0:
+                kind = pages.copied if in_twin[offset] else pages.fresh
+                kind.append(first + offset)
+                offset = own.find(1, offset + 1)
+        return pages
+
     def since(self, before: "Pages") -> "Pages":
         """Those that have come since `before`."""
         old = {*before.copied, *before.fresh}
-        return Pages(
-            *(
-                array("Q", [page for page in pages if page not in old])
-                for pages in (self.copied, self.fresh)
-            )
-        )
+        copied = array("Q", [page for page in self.copied if page not in old])
+        fresh = array("Q", [page for page in self.fresh if page not in old])
+        return Pages(copied, fresh)
 
 
 @dataclass(frozen=True)
 class Region:
-    """A mapping: addresses from `start` to `end`, what kind of memory it is, and the file or kernel name behind it."""
+    """A mapping: addresses from `start` to `end`, what kind of memory it is, and its name.
+
+    The name is that of a file or one the kernel gives, and often empty.
+    """
 
     start: int
     end: int
@@ -60,53 +72,48 @@ class Region:
     name: str
 
 
-def private_pages(worker: int, twin: int, proc: Path = procfs.PROC) -> Pages:
-    """The worker's anonymous pages that nobody shares."""
-    found = Pages(array("Q"), array("Q"))
-    for first, own, there in procfs.private_ranges(worker, twin, proc):
-        place = own.find(1)
-        while place >= 0:
-            (found.copied if there[place] else found.fresh).append(first + place)
-            place = own.find(1, place + 1)
-    return found
-
-
 class Regions:
     """The mappings of a process, to look addresses up in."""
 
     def __init__(self, pid: int, proc: Path = procfs.PROC) -> None:
-        executable = os.readlink(proc / str(pid) / "exe")
         self._all: list[Region] = []
+        executable = os.readlink(proc / str(pid) / "exe")
         for line in (proc / str(pid) / "maps").read_text().splitlines():
-            span, mode, _, _, _, *path = line.split(None, 5)
-            start, end = (int(word, 16) for word in span.split("-"))
-            name = path[0] if path else ""
-            kind = _kind(name, mode, end - start, executable)
-            before = self._all[-1] if self._all and self._all[-1].end == start else None
-            if not name and before is not None:
-                if before.kind in (INTERPRETER, LIBRARY):
-                    kind, name = (
-                        before.kind,
-                        before.name,
-                    )  # what a library's data needs beyond its file follows it without a name
-                elif kind in (ALLOCATOR, MAPPED) and before.kind == GUARD:
-                    kind = THREAD_STACK
-                elif (
-                    kind == GUARD
-                    and before.kind in (ALLOCATOR, MAPPED)
-                    and before.start % _THREAD_HEAP == 0
-                ):
-                    self._all[-1] = replace(before, kind=HEAP)
-            self._all.append(Region(start, end, kind, name))
+            self._add(_region(line, executable))
         self._starts = [region.start for region in self._all]
 
+    def _add(self, region: Region) -> None:
+        """Keep a region; where it has no name, it and its neighbour tell of each other."""
+        before = self._all[-1] if self._all else None
+        if before is not None and before.end == region.start and not region.name:
+            if before.kind in (INTERPRETER, LIBRARY):
+                # What a library's data needs beyond its file follows it without a name.
+                region = replace(region, kind=before.kind, name=before.name)
+            elif before.kind == GUARD and region.kind in (ALLOCATOR, MAPPED):
+                region = replace(region, kind=THREAD_STACK)
+            elif region.kind == GUARD and _may_be_a_threads_heap(before):
+                self._all[-1] = replace(before, kind=HEAP)
+        self._all.append(region)
+
     def at(self, page: int) -> Region:
-        """The mapping a page lies in."""
+        """The mapping a page lies in; one of that page alone where there is none."""
         address = page * procfs.PAGE
         index = bisect_right(self._starts, address) - 1
         if index >= 0 and address < self._all[index].end:
             return self._all[index]
         return Region(address, address + procfs.PAGE, OTHER, "")
+
+
+def _may_be_a_threads_heap(region: Region) -> bool:
+    return region.kind in (ALLOCATOR, MAPPED) and region.start % _THREAD_HEAP == 0
+
+
+def _region(line: str, executable: str) -> Region:
+    """The region of a line of /proc/PID/maps, without regard to its neighbours."""
+    span, mode, _, _, _, *path = line.split(None, 5)
+    start, end = (int(address, 16) for address in span.split("-"))
+    name = path[0] if path else ""
+    return Region(start, end, _kind(name, mode, end - start, executable), name)
 
 
 def _kind(name: str, mode: str, size: int, executable: str) -> str:
@@ -115,15 +122,15 @@ def _kind(name: str, mode: str, size: int, executable: str) -> str:
     if name.startswith("[stack"):
         return STACK
     if not name or name.startswith("[anon"):
-        return (
-            GUARD
-            if mode.startswith("---")
-            else OTHER
-            if "w" not in mode
-            else MAPPED
-            if size % _ARENA
-            else ALLOCATOR
-        )
+        return _kind_without_a_name(mode, size)
     if name == executable or _PYTHON.search(name):
         return INTERPRETER
     return LIBRARY if name.startswith("/") else OTHER
+
+
+def _kind_without_a_name(mode: str, size: int) -> str:
+    if mode.startswith("---"):
+        return GUARD
+    if "w" not in mode:
+        return OTHER
+    return MAPPED if size % _ARENA else ALLOCATOR

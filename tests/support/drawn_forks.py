@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_cowmem.host.pages import Pages, Regions, private_pages
+from pytest_cowmem.host.pages import Pages, Regions
 from pytest_cowmem.zygote import master, wire
 
 
@@ -53,9 +53,9 @@ def drawn(module: str, function: str, folder: Path) -> Drawn:
         )
     with process, asking(near) as ask:
         worker, twin = ask("fork")
-        before = private_pages(worker, twin)
+        before = Pages.of(worker, twin)
         ask("run", function)
-        pages = private_pages(worker, twin).since(before)
+        pages = Pages.of(worker, twin).since(before)
         regions = Regions(worker)
         types, modules, beside = ask("draw")
         records = array("Q")
