@@ -20,7 +20,7 @@ from pytest_cowmem.model.errors import (
 from pytest_cowmem.zygote import wire
 
 if TYPE_CHECKING:
-    from pytest_cowmem.explain.explanation import Explanation
+    from pytest_cowmem.model.explanation import Explanation
 
 _SILENCE = 0.05  # the share of the timeout after which a worker in a burst says that it goes on
 _LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1

@@ -6,9 +6,9 @@ from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from pytest_cowmem.explain.explanation import Explanation
 from pytest_cowmem.judge.baseline import Entry
 from pytest_cowmem.judge.verdict import Judgment, Verdict
+from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
 
 

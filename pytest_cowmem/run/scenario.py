@@ -9,9 +9,9 @@ from typing import TypeVar
 import httpx2
 import pytest
 
-from pytest_cowmem.explain.advice import Case, advise
-from pytest_cowmem.explain.explanation import Explanation, make
-from pytest_cowmem.explain.rounds import Trace, TracedRound, empty_cost
+from pytest_cowmem.explain.make import make
+from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.explain.rows import Trace
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.handle import Zygote
 from pytest_cowmem.host.machine import describe, profile_key
@@ -29,6 +29,7 @@ from pytest_cowmem.judge.verdict import (
     tolerances_of,
 )
 from pytest_cowmem.model.errors import CannotMeasure
+from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.run.prove import KINDS, prove
@@ -166,17 +167,13 @@ class Scenario:
 
     def _explanation(self, trace: Trace) -> Explanation:
         assert self._sample is not None
-        found = make(trace, self._sample.values, self._tracing_cost, self.settings.rootdir)
-        warm = trace.warm is not None and trace.warm < trace.requests
-        case = Case(
-            found,
+        return make(
+            trace,
             self._sample.values,
-            trace.requests,
+            self._tracing_cost,
             self.zygote.facts,
-            trace.charged["collects"],
-            warm,
+            self.settings.rootdir,
         )
-        return replace(found, advice=advise(case))
 
     def prove(self, body: Callable[[], object], record: Record) -> Record:
         """The record with a proof of each kind: what a regression planted after the body must come to, for the gate to go red."""
