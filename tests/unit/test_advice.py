@@ -276,6 +276,10 @@ SILENT = [
         READ,
         objects=replace(OBJECTS, modules=(Resident("typing", MIB // 2, 600, 900),)),
     ),
+    changed(
+        READ,
+        objects=replace(OBJECTS, modules=(Resident("shop.wsgi", 5 * MIB // 4, 600, 900),)),
+    ),
     changed(READ, objects=replace(OBJECTS, modules=())),
     changed(READ, {"fresh": 3 * MIB}, containers=SMALL["containers"]),
     changed(READ, {"returned": 5 * MIB // 2}),
@@ -307,7 +311,9 @@ def test_a_rule_speaks_from_its_bound_on():
         "freeze"
     ]
     assert rules(changed(CALLED, {"gc_copied": WORTH})) == ["collector"]
-    assert rules(changed(READ, lines=(line(7, MIB // 2 + MIB + WORTH),))) == ["read less"]
+    assert rules(changed(READ, lines=(line(7, MIB // 2 + WORTH),))) == ["read less"]
+    half = replace(OBJECTS, modules=(Resident("shop.wsgi", 5 * MIB // 4 + 1, 600, 900),))
+    assert rules(changed(READ, objects=half)) == ["read less"]
     assert rules(changed(FIRST, requests=2)) == ["warm up"]
     assert rules(changed(LEAKED, {"growth": 65, "fresh": 65 * 50 + 1})) == ["leak"]
 

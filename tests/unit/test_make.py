@@ -208,6 +208,7 @@ def test_an_import_is_at_the_statement_and_not_at_what_it_runs():
         ([("shop", 5, 0), ("flask", 9, 0)], {"shop": 4}, {"shop": 5, "flask": 9}),
         # a leak is late
         ([("shop", 5, 0), ("flask", 3, 3)], {"shop": 3}, {"shop": 8}),
+        ([("shop", 5, 4), ("flask", 3, 3)], {"shop": 1}, {"shop": 5, "flask": 3}),
         ([("a", 5, 1)], {"b": 9}, {"b": 5}),
         ([("a", 5, 1), ("b", 4, 0)], {"c": 2, "d": 5}, {"a": 2, "c": 2, "d": 5}),
     ],

@@ -289,6 +289,15 @@ def test_no_path_or_name_makes_a_line_wider_than_a_terminal(record):
     )
 
 
+def test_only_what_is_too_long_is_cut():
+    for length, place in ((77, "m" * 77), (78, "..." + "m" * 74)):
+        advice = Advice("preload", f"import {'m' * length}", MIB)
+        assert why.bullet(advice) == f"* preload: import\n  {place}"
+    place = "shop/a_view_of_25_letters.py"
+    (text,) = why.table([replace(CART, path=place[:-2], line=7), CART])
+    assert text.splitlines()[2].split()[2] == f"{place[:-2]}:7"
+
+
 def test_the_table_is_no_wider_where_its_headers_are_the_widest_cells():
     (text,) = why.table([replace(FLASK, beside=((f"{LONG}:8 inner", MIB),))])
     assert [len(line) for line in text.splitlines()] == [48, 79, 79]
