@@ -1,219 +1,283 @@
-"""What to do about private memory: named rules, each on a figure that was measured. Runs in the pytest process; no I/O."""
+"""What to do about private memory: named rules, each on a figure that was measured.
 
-from collections.abc import Callable, Iterator, Mapping
+Runs in the pytest process; no I/O. A rule is a function of a `Case` that yields its advice; it
+stays silent where the figures do not show what it is about.
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pytest_cowmem.explain.explanation import Advice, Container, Explanation, Line
-from pytest_cowmem.explain.imports import LateImport, by_statement
 from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.explanation import (
+    Advice,
+    Container,
+    Explanation,
+    LateImport,
+    Line,
+    by_statement,
+)
 from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.model.units import render
 
-_WORTH = (
-    128 * 1024
-)  # bytes a rule is worth mentioning for: twice the default tolerance of `private`
+_WORTH = 128 * 1024  # bytes from which a rule speaks: twice the default tolerance of `private`
 _GROWTH = 64  # bytes a request: the default tolerance of `growth`
-_NAMES = 3
-_COUNTED_TWICE = 1.1  # a share of `private` that cannot be all of it
-_FROZEN_FROM_START = 1_000  # objects: CPython 3.12 starts with 375 frozen, and gc.freeze() takes many thousands in any app
+_MOST_NAMES = 3
+_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
+# CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
+_FROZEN_FROM_START = 1_000
 
 
 @dataclass(frozen=True)
 class Case:
-    """What the rules look at: an explanation, the measured values by metric, the requests made, and the zygote's facts.
+    """What the rules look at.
 
-    `collects` is whether the worker's collector was on at its end, `warm` whether warming up was told apart.
+    `why` is the explanation, without advice. `requests` counts the traced ones. `facts` is what the
+    zygote said of itself (zygote/master.py). `collects` is whether the worker's garbage collector
+    was on at its end. `warm` is whether requests came after warming up, so that `late` is known.
     """
 
     why: Explanation
-    values: Mapping[str, int]
     requests: int
     facts: Facts
     collects: bool
     warm: bool
 
+    def value(self, metric: str) -> int:
+        """The measured value of a metric; 0 where it could not be measured."""
+        return self.why.measured.get(metric, 0)
+
+    @property
+    def left_behind(self) -> int:
+        """Bytes that all requests together leave behind: growth is per request."""
+        return self.value("growth") * self.requests
+
 
 def advise(case: Case) -> tuple[Advice, ...]:
     """What all rules say, the surest first."""
-    return tuple(advice for rule in RULES for advice in rule(case))
-
-
-def freeze(case: Case) -> Iterator[Advice]:
-    """Collections copied much, and nothing was frozen."""
-    copied = case.values.get("gc_copied", 0)
-    if copied >= _WORTH and case.facts.gc_frozen < _FROZEN_FROM_START:
-        times = case.values["gc_collections"]
-        yield Advice(
-            "freeze",
-            f'call gc.freeze() before forking (gc="freeze" tries it): collections ({times}) wrote to {render(copied, "bytes")}',
-            copied,
-        )
-
-
-def preload(case: Case) -> Iterator[Advice]:
-    """Modules are imported in every worker."""
-    for it in late(case):
-        at = f" at {it.place}" if it.place else ""
-        yield Advice(
-            "preload",
-            f"import {it.by} before forking: every worker does so{at}, {render(it.bytes, 'bytes')}",
-            it.bytes,
-        )
-
-
-def late(case: Case) -> list[LateImport]:
-    """The statements whose imports are worth a mention each."""
-    return [it for it in by_statement(case.why.imports)[:_NAMES] if it.bytes >= _WORTH]
-
-
-def warm_up(case: Case) -> Iterator[Advice]:
-    """The first request takes more than all others, and of that lasts what no other rule names: small imports and cache entries.
-
-    What else it takes a worker may well take again, so nothing is said of it; nor where memory came and went.
-    """
-    first = case.values.get("first", 0)
-    rest = case.why.private - first
-    named = [*caches(case), leaked_to(case)]
-    imports = sum(it.bytes for it in case.why.imports) - sum(it.bytes for it in late(case))
-    gain = min(
-        first,
-        imports
-        + sum(it.bytes for it in case.why.containers if it not in named and not imported(case, it)),
-    )
-    if case.requests > 1 and first > rest and gain >= _WORTH and case.why.share <= _COUNTED_TWICE:
-        yield Advice(
-            "warm up",
-            f"handle one request before forking (prepare= can): the first one takes {render(first, 'bytes')} and all others "
-            f"{render(rest, 'bytes')}, and what is imported and cached on the way, up to {render(gain, 'bytes')}, would be shared",
-            gain,
-        )
-
-
-def read_less(case: Case) -> Iterator[Advice]:
-    """One line's bytes exceed all that is new or was given back, and all it imports: what is beyond can only be copies of shared pages.
-
-    Silent where memory came and went so often that faults say nothing of what is private at the end, and where most of the copied memory
-    is not objects of one module: free space that new objects fill, or data without objects.
-    """
-    objects, writes = case.why.objects, case.why.by_writes
-    if writes is None or case.why.fresh is None or case.why.share > _COUNTED_TWICE:
-        return
-    new = max(case.why.fresh, sum(it.bytes for it in case.why.containers))
-    inhabited = (objects.pages - sum(objects.empty.values())) * PAGE
-    for line in [line for line in case.why.lines if line.path][:1]:
-        copied = min(
-            line.bytes - imported(case, line) - new - case.values.get("returned", 0),
-            writes,
-            inhabited,
-        )
-        if copied >= _WORTH and objects.modules and objects.modules[0].bytes > copied / 2:
-            yield Advice(
-                "read less",
-                f"{line.place} reads or writes shared objects on about {render(copied, 'bytes')} of pages: {objects.modules[0].objects:,} "
-                f"objects of {objects.modules[0].name} lie on the copied pages, and {objects.types[0].objects:,} of type "
-                f"{objects.types[0].name}; touch fewer, or keep what it needs in one array",
-                copied,
-            )
-
-
-def imported(case: Case, what: Line | Container) -> int:
-    """Bytes of what a line imports, or of the import that a line's or a container's own module came with."""
-    came_with = {it.by for it in case.why.imports if it.module == what.module}
-    return sum(
-        it.bytes
-        for it in case.why.imports
-        if it.by in came_with or (it.path and it.place == what.place)
-    )
-
-
-def share_cache(case: Case) -> Iterator[Advice]:
-    """A container of a module grows in every worker."""
-    for it in caches(case):
-        at = f" at {it.place}" if it.place else ""
-        yield Advice(
-            "share cache",
-            f"{it.name} grows from {it.before:,} to {it.after:,} entries in every worker{at}, and keeps {render(it.bytes, 'bytes')}: "
-            "bound it, or fill it before forking",
-            it.bytes,
-        )
-
-
-def caches(case: Case) -> list[Container]:
-    """The containers that are worth a mention each."""
-    leaked = leaked_to(case)
-    return [
-        it
-        for it in case.why.containers[:_NAMES]
-        if it.bytes - imported(case, it) >= _WORTH and it != leaked
-    ]
+    said: list[Advice] = []
+    for rule in RULES:
+        said += rule(case)
+    return tuple(said)
 
 
 def leak(case: Case) -> Iterator[Advice]:
-    """Every request at steady state leaves new memory behind; copies of shared pages come to an end."""
-    if leaks(case):
-        growth, total, kept = (
-            case.values["growth"],
-            case.values["growth"] * case.requests,
-            leaked_to(case),
-        )
-        line = max(case.why.lines, key=lambda line: line.late)
-        if kept is not None:
-            what = f"kept in {kept.name}, {kept.before:,} -> {kept.after:,} entries" + (
-                f", filled at {kept.place}" if kept.place else ""
-            )
-        elif line.path and line.late > total / 2:
-            what = f"most of it new at {line.place}"
-        else:
-            what = "where it is kept was not found"
-        garbage = "" if case.collects else "; the collector is off, so it can be cyclic garbage"
-        yield Advice(
-            "leak", f"each request leaves {render(growth, 'bytes')} behind, {what}{garbage}", total
-        )
+    """Every request at steady state leaves new memory behind.
+
+    Copies of shared pages, which also grow private memory, come to an end.
+    """
+    if not leaks(case):
+        return
+    growth = render(case.value("growth"), "bytes")
+    garbage = "" if case.collects else "; the collector is off, so it can be cyclic garbage"
+    text = f"each request leaves {growth} behind, {_where_it_is_left(case)}{garbage}"
+    yield Advice("leak", text, case.left_behind)
 
 
 def leaks(case: Case) -> bool:
-    """Whether memory grows at steady state by more than the default tolerance of `growth`, and most of that is fresh."""
-    growth = case.values.get("growth", 0)
-    return growth > _GROWTH and case.warm and (case.why.fresh or 0) > growth * case.requests / 2
+    """Whether memory grows at steady state beyond the default tolerance, mostly by fresh memory."""
+    fresh = case.why.fresh or 0
+    return case.warm and case.value("growth") > _GROWTH and fresh > case.left_behind / 2
+
+
+def _where_it_is_left(case: Case) -> str:
+    container = leaked_to(case)
+    if container is not None:
+        filled = f", filled at {container.place}" if container.place else ""
+        return f"kept in {container.name}, {_entries(container, '->')} entries{filled}"
+    line = max(case.why.lines, key=lambda line: line.late, default=None)
+    if line is not None and line.path and line.late > case.left_behind / 2:
+        return f"most of it new at {line.place}"
+    return "where it is kept was not found"
 
 
 def leaked_to(case: Case) -> Container | None:
     """The container that keeps most of what requests leave behind."""
-    total = case.values.get("growth", 0) * case.requests
-    return (
-        next((it for it in case.why.containers if it.bytes > total / 2), None)
-        if leaks(case)
-        else None
-    )
+    if leaks(case):
+        for container in case.why.containers:
+            if container.bytes > case.left_behind / 2:
+                return container
+    return None
+
+
+def share_cache(case: Case) -> Iterator[Advice]:
+    """A container of a module grows in every worker."""
+    for cache in caches(case):
+        text = (
+            f"{cache.name} grows from {_entries(cache, 'to')} entries in every worker"
+            f"{_at(cache)}, and keeps {render(cache.bytes, 'bytes')}: "
+            "bound it, or fill it before forking"
+        )
+        yield Advice("share cache", text, cache.bytes)
+
+
+def caches(case: Case) -> list[Container]:
+    """The containers that are worth a mention each: neither a leak nor part of a late import."""
+    leaked = leaked_to(case)
+    return [
+        container
+        for container in case.why.containers[:_MOST_NAMES]
+        if container != leaked and container.bytes - _imported(case, container) >= _WORTH
+    ]
+
+
+def preload(case: Case) -> Iterator[Advice]:
+    """Modules are imported in every worker."""
+    for statement in large_imports(case):
+        size = render(statement.bytes, "bytes")
+        text = f"import {statement.by} before forking: every worker does so{_at(statement)}, {size}"
+        yield Advice("preload", text, statement.bytes)
+
+
+def large_imports(case: Case) -> list[LateImport]:
+    """The import statements that are worth a mention each."""
+    largest = by_statement(case.why.imports)[:_MOST_NAMES]
+    return [statement for statement in largest if statement.bytes >= _WORTH]
+
+
+def read_less(case: Case) -> Iterator[Advice]:
+    """A line reads or writes many shared objects.
+
+    The line's bytes exceed all that is new or was given back, and all it imports. What is beyond
+    can only be copies of shared pages.
+
+    The rule is silent where memory came and went so often that page faults say little of what is
+    private at the end. It is silent too where most of what was copied is not objects of one module:
+    there it is free space that new objects fill, or data without objects.
+    """
+    why = case.why
+    if why.share > _COUNTED_TWICE:
+        return
+    app_lines = [line for line in why.lines if line.path]
+    if not app_lines:
+        return
+    line, objects = app_lines[0], why.objects
+    size = _copied_by(case, line)
+    if size >= _WORTH and objects.modules and objects.modules[0].bytes > size / 2:
+        module, kind = objects.modules[0], objects.types[0]
+        text = (
+            f"{line.place} reads or writes shared objects on about {render(size, 'bytes')} of "
+            f"pages: {module.objects:,} objects of {module.name} lie on the copied pages, and "
+            f"{kind.objects:,} of type {kind.name}; touch fewer, or keep what it needs in one array"
+        )
+        yield Advice("read less", text, size)
+
+
+def _copied_by(case: Case, line: Line) -> int:
+    """Bytes of a line that can only be copies of shared pages with objects; 0 where unknown."""
+    why = case.why
+    if why.by_writes is None or why.fresh is None:
+        return 0
+    new = max(why.fresh, sum(container.bytes for container in why.containers))
+    unexplained = line.bytes - _imported(case, line) - new - case.value("returned")
+    with_objects = (why.objects.pages - sum(why.objects.empty.values())) * PAGE
+    return min(unexplained, why.by_writes, with_objects)
+
+
+def _imported(case: Case, part: Line | Container) -> int:
+    """Bytes that late imports account for, of a line or container.
+
+    They are those of the imports at its line, and of the import that loaded its own module.
+    """
+    loaded_by = {late.by for late in case.why.imports if late.module == part.module}
+    size = 0
+    for late in case.why.imports:
+        if late.by in loaded_by or (late.path and late.place == part.place):
+            size += late.bytes
+    return size
+
+
+def freeze(case: Case) -> Iterator[Advice]:
+    """Collections copied much, and nothing was frozen."""
+    copied = case.value("gc_copied")
+    if copied >= _WORTH and case.facts.gc_frozen < _FROZEN_FROM_START:
+        text = (
+            'call gc.freeze() before forking (gc="freeze" tries it): '
+            f"collections ({case.value('gc_collections')}) wrote to {render(copied, 'bytes')}"
+        )
+        yield Advice("freeze", text, copied)
 
 
 def collector(case: Case) -> Iterator[Advice]:
     """The app forks with the collector off, and it came on, or collections were asked for."""
-    copied = case.values.get("gc_copied", 0)
+    copied = case.value("gc_copied")
     if case.facts.gc_enabled or not (case.collects or copied >= _WORTH):
         return
-    places = [it.place for it in case.why.collections[:1] if it.path]
-    where = f" (most was copied at {places[0]})" if places else ""
+    largest = case.why.collections[:1]
+    where = f" (most was copied at {largest[0].place})" if largest and largest[0].path else ""
+    yield Advice("collector", _who_collects(case, where), case.why.by_collections)
+
+
+def _who_collects(case: Case, where: str) -> str:
     if case.collects:
-        what = f"something turned the garbage collector on in the worker, and the app forks with it off{where}: look for gc.enable()"
-    elif (
-        case.values["gc_collections"] == case.values["gc_collections_2"]
-    ):  # by itself it begins with the youngest generation
-        what = f"gc.collect() is called in the worker, and the app forks with the garbage collector off{where}: leave the call out"
-    else:
-        what = f"collections ran, and the garbage collector is off at the fork and at the end{where}: look for gc.collect() and gc.enable()"
-    yield Advice("collector", what, case.values.get("gc_copied"))
+        return (
+            "something turned the garbage collector on in the worker, "
+            f"and the app forks with it off{where}: look for gc.enable()"
+        )
+    # By itself the collector begins with the youngest generation.
+    if case.value("gc_collections") == case.value("gc_collections_2"):
+        return (
+            "gc.collect() is called in the worker, "
+            f"and the app forks with the garbage collector off{where}: leave the call out"
+        )
+    return (
+        "collections ran, and the garbage collector is off at the fork and at the end"
+        f"{where}: look for gc.collect() and gc.enable()"
+    )
+
+
+def warm_up(case: Case) -> Iterator[Advice]:
+    """The first request takes more than all others, and part of that would last.
+
+    What lasts is small imports and cache entries that no other rule names. Nothing is said of the
+    rest, which the next worker may well take again; nor where memory came and went.
+    """
+    first = case.value("first")
+    others = case.why.private - first
+    gain = min(first, _small_imports(case) + _small_caches(case))
+    if case.requests < 2 or first <= others or gain < _WORTH or case.why.share > _COUNTED_TWICE:
+        return
+    size_of_first, size_of_others = render(first, "bytes"), render(others, "bytes")
+    text = (
+        "handle one request before forking (prepare= can): "
+        f"the first one takes {size_of_first} and all others {size_of_others}, and what is "
+        f"imported and cached on the way, up to {render(gain, 'bytes')}, would be shared"
+    )
+    yield Advice("warm up", text, gain)
+
+
+def _small_imports(case: Case) -> int:
+    """Bytes of the late imports that `preload` does not name."""
+    named = sum(statement.bytes for statement in large_imports(case))
+    return sum(late.bytes for late in case.why.imports) - named
+
+
+def _small_caches(case: Case) -> int:
+    """Bytes of the containers that no other rule names, and no late import accounts for."""
+    named = [*caches(case), leaked_to(case)]
+    size = 0
+    for container in case.why.containers:
+        if container not in named and not _imported(case, container):
+            size += container.bytes
+    return size
 
 
 def threads(case: Case) -> Iterator[Advice]:
     """Threads of the master do not exist in workers."""
     if names := case.facts.threads:
-        yield Advice(
-            "threads",
-            f"threads are alive in the master at the fork and missing in its workers ({', '.join(names[:_NAMES])}): "
-            "start them in after_fork, or as the server's post_fork hook does",
-            None,
+        text = (
+            "threads are alive in the master at the fork and missing in its workers "
+            f"({', '.join(names[:_MOST_NAMES])}): "
+            "start them in after_fork, or as the server's post_fork hook does"
         )
+        yield Advice("threads", text, None)
+
+
+def _entries(container: Container, between: str) -> str:
+    return f"{container.before:,} {between} {container.after:,}"
+
+
+def _at(part: Container | LateImport) -> str:
+    return f" at {part.place}" if part.place else ""
 
 
 RULES: tuple[Callable[[Case], Iterator[Advice]], ...] = (

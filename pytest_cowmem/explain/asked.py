@@ -8,12 +8,10 @@ would enter the test's `with` blocks twice: locks, ports and patches are not mad
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pytest_cowmem.explain.advice import Case, advise
-from pytest_cowmem.explain.explanation import make
+from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound, empty_cost
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
@@ -86,10 +84,7 @@ class Explainer:
 
     def _trace(self, current: TracedRound) -> None:
         assert self._measured is not None
-        trace, values = current.trace(), self._measured.values
         cost = empty_cost(self._master, self._timeout)
-        explanation = make(trace, values, cost, self._rootdir)
-        warm = trace.warm is not None and trace.warm < trace.requests
-        collects = trace.charged["collects"]
-        case = Case(explanation, values, trace.requests, self._master.facts, collects, warm)
-        self.explanation = replace(explanation, advice=advise(case))
+        facts = self._master.facts
+        values = self._measured.values
+        self.explanation = make(current.trace(), values, cost, facts, self._rootdir)

@@ -1,33 +1,44 @@
-"""Bytes by module: of its lines, of collections that came there, and of what its containers keep. In the pytest process; no I/O."""
+"""Private bytes by module. Runs in the pytest process; no I/O.
+
+A page fault belongs to the line that makes the heap grow. The memory may be kept by another module,
+and that is the one to look at.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
 
 def by_module(charges: Iterable[tuple[str, int, int]], kept: Mapping[str, int]) -> dict[str, int]:
-    """Sums of `charges`, (module, bytes, late of these), in which what a module's containers keep, bytes in `kept`, counts for that module.
+    """Bytes by module, as much in all as the `charges` have: (module, bytes, late bytes of these).
 
-    The page fault of what is kept belongs to whoever allocates when the heap grows. So `kept` is taken off the others: off late bytes
-    before early ones, since a leak's are late, off the module's own first, and then off the largest. The total stays what it was.
+    What a module's containers keep (`kept`, in bytes) is moved to that module. It is taken from
+    late bytes before early ones, since a leak is late. Of these, the module's own come first, and
+    then those of the module that has most.
     """
-    early, late = Counter[str](), Counter[str]()
-    for module, size, later in charges:
-        early[module] += size - later
-        late[module] += later
-    given: Counter[str] = Counter()
-    for module, size in kept.items():
-        for pool in (late, early):
-            for giver in sorted(pool, key=lambda it: (it != module, -pool[it])):
-                taken = min(size, pool[giver])
-                pool[giver] -= taken
-                given[module] += taken
-                size -= taken
-    sums = early + late + given  # without those of which nothing is left
-    return dict(sums)
+    early, late, moved = Counter[str](), Counter[str](), Counter[str]()
+    for module, size, late_size in charges:
+        early[module] += size - late_size
+        late[module] += late_size
+    for keeper, size in kept.items():
+        left = size
+        for charged in (late, early):
+            left -= _take(charged, keeper, left)
+        moved[keeper] += size - left
+    return dict(early + late + moved)  # adding drops modules of which nothing is left
+
+
+def _take(charged: Counter[str], keeper: str, wanted: int) -> int:
+    """Take up to `wanted` bytes from `charged`, the keeper's own first; the bytes taken."""
+    left = wanted
+    for module in sorted(charged, key=lambda module: (module != keeper, -charged[module])):
+        taken = min(left, charged[module])
+        charged[module] -= taken
+        left -= taken
+    return wanted - left
 
 
 def home(container: str, modules: Collection[str]) -> str:
-    """The module in whose name a container's name begins, which goes on with classes, functions and attributes."""
+    """The module that a container's name begins with; classes and attributes follow in it."""
     name = container.rpartition(".")[0]
     while "." in name and name not in modules:
         name = name.rpartition(".")[0]

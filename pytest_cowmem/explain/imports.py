@@ -1,60 +1,49 @@
-"""What is imported after the fork, by which statement, and what it took. Runs in the pytest process; no I/O."""
+"""What is imported after the fork, by which statement, and what it took.
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+Runs in the pytest process; no I/O.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from pytest_cowmem.explain.places import shown
-from pytest_cowmem.host.procfs import PAGE
-
-
-@dataclass(frozen=True)
-class LateImport:
-    """A module imported after the fork and its own bytes, without those of what it imports.
-
-    `by` is the module that a statement named, which led there. `path:line` is where the app has that statement: "" and 0 where a library
-    has it, and where it took nothing itself.
-    """
-
-    module: str
-    by: str
-    path: str
-    line: int
-    bytes: int
-
-    @property
-    def place(self) -> str:
-        """`path:line`, or nothing."""
-        return f"{self.path}:{self.line}" if self.path else ""
+from pytest_cowmem.explain.rows import Importing, LineRow
+from pytest_cowmem.model.explanation import LateImport
 
 
 def late_imports(
-    rows: Iterable[Sequence[Any]], files: Mapping[str, str], rootdir: Path
+    rows: Iterable[LineRow], files: Mapping[str, str], rootdir: Path
 ) -> tuple[LateImport, ...]:
-    """What each module imported late took by the rows of zygote/lines.py, its own imports not included, most first."""
-    late = [(*row[6], row[0], row[1], row[-1] * PAGE) for row in rows if row[6] is not None]
-    sums: dict[tuple[str, str], int] = defaultdict(int)
-    for by, module, *_, size in late:
-        sums[by, module] += size
-    places: dict[str, dict[tuple[str, int], int]] = defaultdict(lambda: defaultdict(int))
-    for by, _, path, number, size in late:
-        if (
-            path and (by, files.get(path)) not in sums
-        ):  # a line of what is being imported is not the statement
-            places[by][shown(path, rootdir), number] += size
-    found = [
-        LateImport(module, by, *max(places[by], key=places[by].__getitem__, default=("", 0)), size)
-        for (by, module), size in sums.items()
-    ]
-    return tuple(sorted(found, key=lambda it: (-it.bytes, it.module)))
+    """The modules imported late, each with its own bytes, most first.
+
+    `files` maps files to the modules they were loaded as.
+    """
+    importing = [(row.place.importing, row) for row in rows if row.place.importing is not None]
+    sizes = Counter[Importing]()
+    for modules, row in importing:
+        sizes[modules] += row.bytes
+    statements = _statements(importing, files, sizes)
+    found = []
+    for modules, size in sizes.items():
+        path, line = statements.get(modules.by, ("", 0))
+        found.append(LateImport(modules.module, modules.by, shown(path, rootdir), line, size))
+    return tuple(sorted(found, key=lambda late: (-late.bytes, late.module)))
 
 
-def by_statement(imports: Iterable[LateImport]) -> list[LateImport]:
-    """Late imports by the module that a statement named, with the bytes of all that it led to, most first."""
-    sums: dict[tuple[str, str, int], int] = defaultdict(int)
-    for it in imports:
-        sums[it.by, it.path, it.line] += it.bytes
-    found = [LateImport(by, by, path, line, size) for (by, path, line), size in sums.items()]
-    return sorted(found, key=lambda it: (-it.bytes, it.by))
+def _statements(
+    importing: Iterable[tuple[Importing, LineRow]],
+    files: Mapping[str, str],
+    imported: Collection[Importing],
+) -> dict[str, tuple[str, int]]:
+    """The app's file and line with the import statement, by the module that the statement names.
+
+    It is the line with the most bytes. Lines of a module that is itself being imported run under
+    the statement, so they are left out.
+    """
+    sizes: dict[str, Counter[tuple[str, int]]] = defaultdict(Counter)
+    for (by, _), row in importing:
+        path, line = row.place.path, row.place.line
+        if path and Importing(by, files.get(path, "")) not in imported:
+            sizes[by][path, line] += row.bytes
+    return {by: lines.most_common(1)[0][0] for by, lines in sizes.items()}

@@ -1,7 +1,11 @@
-"""How a source file is shown: relative to the rootdir, a library's relative to where it is installed. Runs in the pytest process."""
+"""How a source file is shown, and which module it is. Runs in the pytest process; no I/O."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+
+from pytest_cowmem.explain.rows import Place
+from pytest_cowmem.model.explanation import NOWHERE
 
 _INSTALLED = re.compile(
     r".*/(?:site-packages|dist-packages|lib/python\d[\w.]*)/|.*/(?=pytest_cowmem/zygote/)"
@@ -9,8 +13,21 @@ _INSTALLED = re.compile(
 
 
 def shown(path: str, rootdir: Path) -> str:
-    """A file's path for people."""
+    """A file's path relative to the rootdir, and a library's relative to where it is installed."""
     if installed := _INSTALLED.match(path):
         return path[installed.end() :]
-    root = f"{rootdir}/"
-    return path[len(root) :] if path.startswith(root) else path
+    return path.removeprefix(f"{rootdir}/")
+
+
+def module_of(place: Place, files: Mapping[str, str], rootdir: Path) -> str:
+    """The module of the app's line, or else the first name of the library that ran.
+
+    `files` maps files to modules; a file that it lacks stands for itself.
+    """
+    if place.path:
+        return files.get(place.path, shown(place.path, rootdir))
+    if not place.library:
+        return NOWHERE
+    module = files.get(place.library, shown(place.library, rootdir))
+    # The file of a module that is part of the interpreter is "<frozen importlib._bootstrap>".
+    return module.removeprefix("<frozen ").removesuffix(">").partition(".")[0]

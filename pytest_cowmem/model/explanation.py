@@ -1,4 +1,224 @@
-"""Temporary."""
+"""Why a test's worker lost shared pages, as data. Runs in the pytest process; no I/O.
 
-from pytest_cowmem.explain.explanation import *  # noqa: F403
-from pytest_cowmem.explain.explanation import Explanation as Explanation
+`cow_worker.explain()` returns an `Explanation`, and reports are made of it. All amounts are bytes.
+Paths are relative to the rootdir, and those of libraries to where they are installed.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+NOWHERE = "no line of the app"
+
+
+def _place(path: str, line: int, otherwise: str) -> str:
+    """`path:line`, or `otherwise` where the path is empty."""
+    return f"{path}:{line}" if path else otherwise
+
+
+@dataclass(frozen=True)
+class Line:
+    """A source line of the app, and the bytes that became private while it ran.
+
+    The bytes include the libraries that the line calls, and leave out garbage collections. `late`
+    is the part of them that came after the first third of the requests. `module` is the line's
+    module. `beside` holds the lines of libraries that ran under it, as (path:line function, bytes),
+    most first.
+
+    Where none of the app's code was on the stack, `path` and `function` are "", `line` is 0, and
+    `module` is the library.
+    """
+
+    path: str
+    line: int
+    function: str
+    module: str
+    bytes: int
+    late: int
+    beside: tuple[tuple[str, int], ...]
+
+    @property
+    def place(self) -> str:
+        """`path:line`, or the library in brackets that ran outside of the app."""
+        return _place(self.path, self.line, f"({self.module})")
+
+
+@dataclass(frozen=True)
+class Collections:
+    """Garbage collections of one generation that came at one line of the app, and the bytes they
+    made private.
+
+    Where none of the app's code was on the stack, `path` is "", `line` is 0, and `module` is the
+    library that ran.
+    """
+
+    path: str
+    line: int
+    module: str
+    generation: int
+    times: int
+    bytes: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`, or that it was no line of the app."""
+        return _place(self.path, self.line, NOWHERE)
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container that has more entries at the worker's end than at the fork.
+
+    `name` is where it hangs, `module` the module that has it. `before` and `after` count its
+    entries, and `bytes` is what is new in it. `path:line` is where the app fills it; "" and 0 where
+    that was not found.
+    """
+
+    name: str
+    module: str
+    before: int
+    after: int
+    bytes: int
+    path: str
+    line: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`, or nothing."""
+        return _place(self.path, self.line, "")
+
+
+@dataclass(frozen=True)
+class LateImport:
+    """A module imported after the fork, and its own bytes: those of what it imports in turn are not
+    included.
+
+    `by` is the module that the import statement named. `path:line` is where the app has that
+    statement; "" and 0 where a library has it, or where it took no bytes itself.
+    """
+
+    module: str
+    by: str
+    path: str
+    line: int
+    bytes: int
+
+    @property
+    def place(self) -> str:
+        """`path:line`, or nothing."""
+        return _place(self.path, self.line, "")
+
+
+def by_statement(imports: Iterable[LateImport]) -> list[LateImport]:
+    """One late import for each import statement, most first, with the bytes of all it led to."""
+    sizes: dict[tuple[str, str, int], int] = defaultdict(int)
+    for late in imports:
+        sizes[late.by, late.path, late.line] += late.bytes
+    statements = [LateImport(by, by, path, line, size) for (by, path, line), size in sizes.items()]
+    return sorted(statements, key=lambda statement: (-statement.bytes, statement.by))
+
+
+@dataclass(frozen=True)
+class Resident:
+    """A module, type or kind of memory with its bytes on copied pages, and the number of copied
+    pages that it has some on.
+
+    `objects` counts its objects, and the parts of objects that lie apart, such as a dictionary's
+    table of keys.
+    """
+
+    name: str
+    bytes: int
+    pages: int
+    objects: int = 0
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """What lies on the copied pages, most first.
+
+    `pages` counts them. `modules` and `types` each divide the bytes of the objects there. `rest`
+    divides the other bytes by kind of memory: free space and headers, memory of C code, the stack.
+    `empty` counts the pages without any object, by kind of memory.
+    """
+
+    pages: int
+    modules: tuple[Resident, ...]
+    types: tuple[Resident, ...]
+    rest: tuple[Resident, ...]
+    empty: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Advice:
+    """What to do, by the name of its rule.
+
+    `gain` is the bytes that a worker lost to it, None where that was not measured.
+    """
+
+    rule: str
+    text: str
+    gain: int | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Where a test's private bytes went.
+
+    `measured` holds the measured rounds' values by metric. All else is of one traced round.
+
+    `explained` is the sum of lines and collections. It can exceed `private`, since memory that was
+    given back counts again. `modules` has the same sum by module; what containers keep counts there
+    for the module that has them. `tracer` is what tracing makes private in a worker that is asked
+    for nothing. `unseen` is what came where the tracer did not listen, for instance in threads of C
+    code. `objects` says what lies on the copied pages, which need not be what caused their loss.
+    """
+
+    measured: Mapping[str, int]
+    explained: int
+    tracer: int
+    unseen: int
+    lines: tuple[Line, ...]
+    collections: tuple[Collections, ...]
+    imports: tuple[LateImport, ...]
+    containers: tuple[Container, ...]
+    modules: Mapping[str, int]
+    objects: Overlay
+    advice: tuple[Advice, ...] = ()
+
+    @property
+    def private(self) -> int:
+        """Growth of the worker's private memory from ready to end."""
+        return self.measured["private"]
+
+    @property
+    def fresh(self) -> int | None:
+        """The part on pages the twin does not have. None where the kernel does not tell."""
+        return self.measured.get("fresh")
+
+    @property
+    def copied(self) -> int | None:
+        """The part on pages the twin has too. None where the kernel does not tell."""
+        return self.measured.get("copied")
+
+    @property
+    def by_collections(self) -> int | None:
+        """Bytes that collections made private. None where collections were not recorded."""
+        return self.measured.get("gc_copied")
+
+    @property
+    def by_writes(self) -> int | None:
+        """Copied bytes that reference counts and writes made private. None where unknown."""
+        if self.copied is None or self.by_collections is None:
+            return None
+        return max(0, self.copied - self.by_collections)
+
+    @property
+    def first(self) -> int | None:
+        """`private` after the first request alone. None where no request was made."""
+        return self.measured.get("first")
+
+    @property
+    def share(self) -> float:
+        """Explained bytes as a share of the private ones."""
+        return self.explained / self.private if self.private > 0 else 1.0

@@ -9,8 +9,8 @@ from enum import Enum
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from pytest_cowmem.explain.explanation import Explanation
 from pytest_cowmem.model.baseline import Entry, Environment
+from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 

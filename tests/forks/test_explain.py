@@ -1,4 +1,7 @@
-"""Why a worker lost its shared pages: lines, collections, imports, containers and objects named, in real rounds of real apps."""
+"""Why a worker lost its shared pages, named in real rounds of real apps.
+
+Lines, collections, imports, containers and objects are.
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,7 @@ import pytest
 from folders import APPS
 from known_causes import __file__ as PROGRAMS
 
-from pytest_cowmem.explain.explanation import make
+from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound, empty_cost
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.model.app import App
@@ -17,12 +20,16 @@ LINES = Path(PROGRAMS).read_text().splitlines()
 
 def marked(name):
     """`path:line` of the line that ends in `# name`."""
-    return f"known_causes.py:{next(number for number, line in enumerate(LINES, 1) if line.endswith(f'# {name}'))}"
+    (number,) = [at for at, line in enumerate(LINES, 1) if line.endswith(f"# {name}")]
+    return f"known_causes.py:{number}"
 
 
 @pytest.fixture(scope="module")
 def explained(zygotes):
-    """`explained(measure, zygote, body)` measures a round and traces another, after one that may have compiled what is imported late."""
+    """`explained(measure, zygote, body)` measures a round and traces another.
+
+    A round comes before, which may compile what is imported late.
+    """
 
     def run(measure, zygote, body):
         measure(zygote, body)
@@ -31,14 +38,14 @@ def explained(zygotes):
             client.enter_round(current)
             body(client)
             trace = current.trace()
-        return make(trace, sample.values, empty_cost(zygote, 60), ROOT)
+        return make(trace, sample.values, empty_cost(zygote, 60), zygote.facts, ROOT)
 
     return run
 
 
 @pytest.fixture
 def cause(zygotes, measure, explained):
-    """`cause(name)` explains a worker that did what the function of that name does, and the test's own rounds of it."""
+    """`cause(name)` explains a worker that did what the function of that name does."""
     zygote = zygotes.get(App("bare:quiet", pythonpath=[str(ROOT)], prepare="known_causes:empty"))
     return lambda name: explained(
         measure, zygote, lambda client: client.call(f"known_causes:{name}")

@@ -10,7 +10,7 @@ import pytest
 from mapped_forks import Mapped, mapped
 
 from pytest_cowmem.explain.overlay import NO_MODULE, new_bytes, overlay
-from pytest_cowmem.host.pages import (
+from pytest_cowmem.explain.pages import (
     ALLOCATOR,
     GUARD,
     HEAP,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_cowmem.host.pages import Pages, Regions, private_pages
+from pytest_cowmem.explain.pages import Pages, Regions
 from pytest_cowmem.zygote import forks, wire
 
 
@@ -59,9 +59,9 @@ def mapped(module: str, function: str, folder: Path) -> Mapped:
         )
     with process, asking(near) as ask:
         worker, twin = ask("fork")
-        before = private_pages(worker, twin)
+        before = Pages.of(worker, twin)
         ask("run", function)
-        pages = private_pages(worker, twin).since(before)
+        pages = Pages.of(worker, twin).since(before)
         regions = Regions(worker)
         types, modules, beside = ask("map")
         records = array("Q")

@@ -1,0 +1,225 @@
+"""What a traced round told becomes an explanation: rows summed, modules named, values kept."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import records
+
+from pytest_cowmem.explain.bymodule import by_module, home
+from pytest_cowmem.explain.imports import late_imports
+from pytest_cowmem.explain.make import make
+from pytest_cowmem.explain.rows import Charged, Growth, Importing, LineRow, Place, Trace
+from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.explanation import (
+    Collections,
+    Container,
+    Explanation,
+    LateImport,
+    Line,
+    Overlay,
+    Resident,
+    by_statement,
+)
+from pytest_cowmem.model.record import revived
+
+ROOT = Path("/srv")
+VIEWS, FLASK = "/srv/shop/views.py", "/usr/lib/python3/dist-packages/flask/app.py"
+TABLES = "/srv/shop/tables.py"
+FILES = {VIEWS: "shop.views", FLASK: "flask.app", TABLES: "shop.tables"}
+VIEW = (VIEWS, 7, "view")
+NO_APP = NO_LIBRARY = (None, 0, "")
+
+# As zygote/trace/lines.py tells them.
+TOLD = {
+    "lines": [
+        (*VIEW, FLASK, 20, "run", None, 10, 300),
+        (*VIEW, *NO_LIBRARY, None, 1, 80),
+        (*VIEW, FLASK, 10, "call", None, 0, 60),
+        (*NO_APP, FLASK, 10, "call", None, 3, 50),
+        (*VIEW, FLASK, 20, "run", ("shop.tables", "shop.tables"), 2, 20),
+        (TABLES, 3, "fill", *NO_LIBRARY, None, 0, 20),
+        (*NO_APP, "<frozen importlib._bootstrap>", 5, "load", None, 0, 9),
+        (*NO_APP, *NO_LIBRARY, None, 0, 8),
+        ("/srv/shop/new.py", 1, "f", *NO_LIBRARY, None, 0, 7),
+        (*NO_APP, "/usr/lib/python3.11/json/decoder.py", 5, "load", None, 0, 6),
+    ],
+    "collections": [
+        (2, *VIEW, FLASK, 10, "call", None, 1, 40),
+        (0, *NO_APP, FLASK, 10, "call", None, 5, 30),
+    ],
+    "files": FILES,
+    "collects": True,
+    "tracer": 11,
+    "total": 700,
+    "unseen": 5,
+}
+OBJECTS = Overlay(9, (Resident("shop", 5, 1, 2),), (Resident("str", 5, 1, 2),), (), {"stack": 8})
+TRACE = Trace(
+    requests=30,
+    warm=10,
+    charged=Charged.of(TOLD),
+    objects=OBJECTS,
+    containers={
+        "shop.views.SMALL": Growth(0, 4, PAGE, "", 0),
+        "shop.tables.ROWS.inner": Growth(1, 9, 70 * PAGE, TABLES, 4),
+        "shop.views.NOTHING_NEW": Growth(3, 4, 0, VIEWS, 8),
+    },
+    loaded=frozenset({"shop", "shop.views"}),
+)
+MEASURED = {"private": 600 * PAGE, "first": 9, "fresh": 4, "copied": 6, "gc_copied": 2}
+FACTS = replace(records.FACTS, gc_frozen=375, threads=("poller",))
+
+
+@pytest.fixture
+def why():
+    return make(TRACE, MEASURED, 44, FACTS, ROOT)
+
+
+def test_rows_of_one_line_are_one_with_libraries_beside(why):
+    assert why.lines == (
+        Line(
+            "shop/views.py",
+            7,
+            "view",
+            "shop.views",
+            460 * PAGE,
+            13 * PAGE,
+            (("flask/app.py:20 run", 320 * PAGE), ("flask/app.py:10 call", 60 * PAGE)),
+        ),
+        Line("", 0, "", "flask", 50 * PAGE, 3 * PAGE, (("flask/app.py:10 call", 50 * PAGE),)),
+        Line("shop/tables.py", 3, "fill", "shop.tables", 20 * PAGE, 0, ()),
+        Line(
+            "",
+            0,
+            "",
+            "importlib",
+            9 * PAGE,
+            0,
+            (("<frozen importlib._bootstrap>:5 load", 9 * PAGE),),
+        ),
+        Line("", 0, "", "no line of the app", 8 * PAGE, 0, ()),
+        Line("shop/new.py", 1, "f", "shop/new.py", 7 * PAGE, 0, ()),
+        Line("", 0, "", "json/decoder", 6 * PAGE, 0, (("json/decoder.py:5 load", 6 * PAGE),)),
+    )
+
+
+def test_collections_are_at_their_lines(why):
+    assert why.collections == (
+        Collections("shop/views.py", 7, "shop.views", 2, 1, 40 * PAGE),
+        Collections("", 0, "flask", 0, 5, 30 * PAGE),
+    )
+    assert [part.place for part in why.collections] == ["shop/views.py:7", "no line of the app"]
+
+
+def test_containers_belong_to_modules_that_were_loaded_late_too(why):
+    assert why.containers == (
+        Container("shop.tables.ROWS.inner", "shop.tables", 1, 9, 70 * PAGE, "shop/tables.py", 4),
+        Container("shop.views.SMALL", "shop.views", 0, 4, PAGE, "", 0),
+    )
+    assert [container.place for container in why.containers] == ["shop/tables.py:4", ""]
+
+
+def test_all_that_was_charged_is_explained_and_divided_by_module(why):
+    assert why.explained == 630 * PAGE
+    assert why.share == 1.05
+    assert sum(why.modules.values()) == why.explained
+    assert why.modules["shop.tables"] == 70 * PAGE
+    assert why.unseen == 5 * PAGE
+    assert why.tracer == 44
+
+
+def test_late_imports_and_objects_are_told(why):
+    (late,) = why.imports
+    assert late == LateImport("shop.tables", "shop.tables", "shop/views.py", 7, 20 * PAGE)
+    assert late.place == "shop/views.py:7"
+    assert why.objects == OBJECTS
+
+
+def test_advice_is_given(why):
+    assert [advice.rule for advice in why.advice] == ["share cache", "threads"]
+
+
+def test_advice_on_a_leak_takes_a_mark_that_requests_came_after():
+    growing = {**MEASURED, "growth": 100, "fresh": 9_000}
+    for trace, leaks in (
+        (TRACE, True),
+        (replace(TRACE, warm=30), False),
+        (replace(TRACE, warm=None), False),
+    ):
+        advice = make(trace, growing, 44, FACTS, ROOT).advice
+        assert ("leak" in {said.rule for said in advice}) is leaks
+
+
+def test_the_measured_values_are_held_once(why):
+    assert why.measured is MEASURED
+    assert (why.private, why.fresh, why.copied) == (600 * PAGE, 4, 6)
+    assert (why.first, why.by_collections, why.by_writes) == (9, 2, 4)
+    unknown = replace(why, measured={"private": 0})
+    assert (unknown.fresh, unknown.copied, unknown.first) == (None, None, None)
+    assert (unknown.by_collections, unknown.by_writes, unknown.share) == (None, None, 1.0)
+
+
+def test_an_explanation_goes_through_json_unchanged(why):
+    assert revived(Explanation, json.loads(json.dumps(asdict(why)))) == why
+
+
+def row(path, number, importing, pages):
+    place = Place(path, number, "<module>", None, 0, "", importing and Importing(*importing))
+    return LineRow(place, 0, pages * PAGE)
+
+
+def test_an_import_is_at_the_statement_and_not_at_what_it_runs():
+    files = {"/app/wsgi.py": "wsgi", "/app/tables.py": "tables", "/app/rows.py": "rows"}
+    rows = [
+        row("/app/tables.py", 5, ("tables", "tables"), 9),
+        row("/app/rows.py", 1, ("tables", "rows"), 4),
+        row("/app/wsgi.py", 2, ("tables", "tables"), 1),
+        row("/app/tables.py", 8, ("json", "json"), 2),
+        row("/app/tables.py", 9, ("json", "json"), 1),
+        row(None, 0, ("ssl", "ssl"), 4),
+        row("/app/wsgi.py", 9, None, 70),
+    ]
+    imports = late_imports(rows, files, ROOT)
+    assert imports == (
+        LateImport("tables", "tables", "/app/wsgi.py", 2, 10 * PAGE),
+        LateImport("rows", "tables", "/app/wsgi.py", 2, 4 * PAGE),
+        LateImport("ssl", "ssl", "", 0, 4 * PAGE),
+        LateImport("json", "json", "/app/tables.py", 8, 3 * PAGE),
+    )
+    assert by_statement(imports) == [
+        LateImport("tables", "tables", "/app/wsgi.py", 2, 14 * PAGE),
+        LateImport("ssl", "ssl", "", 0, 4 * PAGE),
+        LateImport("json", "json", "/app/tables.py", 8, 3 * PAGE),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("charges", "kept", "sums"),
+    [
+        ([("a", 5, 0), ("b", 3, 0), ("a", 2, 0)], {}, {"a": 7, "b": 3}),
+        # early: off the largest
+        (
+            [("flask", 9, 6), ("reader", 20, 0)],
+            {"audit": 7},
+            {"audit": 7, "flask": 3, "reader": 19},
+        ),
+        # its own lines took it
+        ([("shop", 5, 0), ("flask", 9, 0)], {"shop": 4}, {"shop": 5, "flask": 9}),
+        # a leak is late
+        ([("shop", 5, 0), ("flask", 3, 3)], {"shop": 3}, {"shop": 8}),
+        ([("shop", 5, 4), ("flask", 3, 3)], {"shop": 1}, {"shop": 5, "flask": 3}),
+        ([("a", 5, 1)], {"b": 9}, {"b": 5}),
+        ([("a", 5, 1), ("b", 4, 0)], {"c": 2, "d": 5}, {"a": 2, "c": 2, "d": 5}),
+    ],
+)
+def test_what_is_kept_counts_for_its_keeper_and_the_sum_stays(charges, kept, sums):
+    assert by_module(charges, kept) == sums
+    assert sum(sums.values()) == sum(size for _, size, _ in charges)
+
+
+def test_a_container_belongs_to_the_innermost_module_of_its_name():
+    assert home("shop.views.cart.lines", {"shop", "shop.views"}) == "shop.views"
+    assert home("shop.views.<locals>.x", {"shop", "shop.views"}) == "shop.views"
+    assert home("late.CACHE", set()) == "late"
