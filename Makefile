@@ -1,6 +1,6 @@
 # Everything runs in .venv, made with the first `python3` on PATH.
 # Choose with `make test PYTHON=python3.13 VENV=.venvs/3.13`.
-# A process that compiles its source at every start has another heap than the baseline of the example knows.
+# A process that compiles its source at every start has another heap than the example's baseline.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,10 +10,15 @@ TESTS ?= tests
 MUTANTS ?= 50
 SEED ?= 1
 
-.PHONY: demo test check bench test-lowest test-newest coverage mutants clean
+.PHONY: demo record test check bench test-lowest test-newest coverage mutants dist venv clean
 
 demo: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem
+
+# Accepts the example's figures on this Python. The second run sees the files that the first left.
+record: $(VENV)/installed
+	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
+	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
@@ -25,7 +30,9 @@ check: $(VENV)/installed
 
 # peers.py comes last: it makes a venv for each of the other tools, and installs them.
 bench: $(VENV)/installed
-	for script in benchmarks/bench_*.py benchmarks/peers.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/bench_*.py benchmarks/peers.py; do \
+		$(BIN)/python $$script || exit 1; \
+	done
 
 # The lowest releases that pyproject.toml allows, of what it names itself.
 test-lowest: .venvs/lowest/installed
@@ -35,16 +42,20 @@ test-lowest: .venvs/lowest/installed
 test-newest: .venvs/newest/installed
 	.venvs/newest/bin/python -m pytest --numprocesses 2 $(TESTS)
 
-# Tests that compare figures fail here: coverage runs in the measured processes too, and takes memory there.
-# Their outcome is `make test`'s to say. So exit code 1 is fine here, and any other is not.
+# Tests that compare figures fail here: coverage runs, and takes memory, in the measured processes.
+# Whether tests pass is for `make test` to say, so pytest's exit code 1 is fine here.
 coverage: .venvs/coverage/installed
 	rm -f .coverage .coverage.*
-	.venvs/coverage/bin/coverage run -m pytest --numprocesses 2 --quiet --tb no --no-summary $(TESTS) || [ $$? = 1 ]
+	.venvs/coverage/bin/coverage run -m pytest --numprocesses 2 --quiet --tb no --no-summary $(TESTS) \
+		|| [ $$? = 1 ]
 	.venvs/coverage/bin/coverage combine --quiet
 	.venvs/coverage/bin/coverage report
 
+# Changes the package in random places, and says which changes no test notices: some 40 minutes.
 mutants:
 	mutants/run $(PYTHON) $(MUTANTS) $(SEED)
+
+venv: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -59,11 +70,23 @@ $(VENV)/installed: pyproject.toml
 	$(@D)/bin/uv pip install --quiet --python $(@D) $(UV_OPTIONS) --editable '.[test]'
 	touch $@
 
-# A venv of its own: coverage starts with every Python of the venv it is in, and would move the example's figures.
+# A venv of its own: coverage starts with every Python of its venv, which would move figures.
 .venvs/coverage/installed: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --editable '.[test]' 'coverage>=7.10'
 	touch $@
 
+# The files of a release, checked, and the wheel tried where nothing else is installed.
+dist:
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist/tools
+	build/dist/tools/bin/python -m pip install --quiet build twine
+	build/dist/tools/bin/python -m build
+	build/dist/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/dist/empty
+	build/dist/empty/bin/python -m pip install --quiet dist/*.whl
+	build/dist/empty/bin/python -m pytest -c /dev/null --markers | grep mem_budget
+	build/dist/empty/bin/cowmem doctor
+
 clean:
-	rm -rf .venv .venvs build
+	rm -rf .venv .venvs build dist
