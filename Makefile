@@ -51,7 +51,7 @@ coverage: .venvs/coverage/installed
 	.venvs/coverage/bin/coverage combine --quiet
 	.venvs/coverage/bin/coverage report
 
-# Changes the package in random places, and says which changes no test notices: some 40 minutes.
+# Changes the package in random places, and says which changes no test notices.
 mutants:
 	mutants/run $(PYTHON) $(MUTANTS) $(SEED)
 
