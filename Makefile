@@ -1,19 +1,30 @@
-# Everything runs in .venv, made with the first `python3` on PATH; choose with `make test PYTHON=python3.13 VENV=.venv313`.
-# A process that compiles its source at every start has another heap than the baseline of the example knows.
+# Everything runs in .venv, made with the first `python3` on PATH.
+# Choose with `make test PYTHON=python3.13 VENV=.venvs/3.13`.
+# A process that compiles its source at every start has another heap than the example's baseline.
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(CURDIR)/$(VENV)/bin
+# What pytest is to run: `make test TESTS=tests/unit`, `make test TESTS="tests/runs -k gate"`.
+TESTS ?= tests
+MUTANTS ?= 50
+SEED ?= 1
 
 DOCS = .venvs/docs
 
-.PHONY: demo test check bench docs docs-output clean
+.PHONY: demo record test check bench docs docs-output test-lowest test-newest coverage mutants dist \
+	venv clean
 
 demo: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem
 
+# Accepts the example's figures on this Python. The second run sees the files that the first left.
+record: $(VENV)/installed
+	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
+	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
+
 test: $(VENV)/installed
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)
 
 check: $(VENV)/installed
 	$(BIN)/ruff format --check .
@@ -22,7 +33,32 @@ check: $(VENV)/installed
 
 # peers.py comes last: it makes a venv for each of the other tools, and installs them.
 bench: $(VENV)/installed
-	for script in benchmarks/bench_*.py benchmarks/peers.py; do $(BIN)/python $$script || exit 1; done
+	for script in benchmarks/bench_*.py benchmarks/peers.py; do \
+		$(BIN)/python $$script || exit 1; \
+	done
+
+# The lowest releases that pyproject.toml allows, of what it names itself.
+test-lowest: .venvs/lowest/installed
+	.venvs/lowest/bin/python -m pytest --numprocesses 2 $(TESTS)
+
+# The newest releases, pre-releases too: what comes next is seen before it is out.
+test-newest: .venvs/newest/installed
+	.venvs/newest/bin/python -m pytest --numprocesses 2 $(TESTS)
+
+# Tests that compare figures fail here: coverage runs, and takes memory, in the measured processes.
+# Whether tests pass is for `make test` to say, so pytest's exit code 1 is fine here.
+coverage: .venvs/coverage/installed
+	rm -f .coverage .coverage.*
+	.venvs/coverage/bin/coverage run -m pytest --numprocesses 2 --quiet --tb no --no-summary $(TESTS) \
+		|| [ $$? = 1 ]
+	.venvs/coverage/bin/coverage combine --quiet
+	.venvs/coverage/bin/coverage report
+
+# Changes the package in random places, and says which changes no test notices.
+mutants:
+	mutants/run $(PYTHON) $(MUTANTS) $(SEED)
+
+venv: $(VENV)/installed
 
 # The docs have a venv of their own: what is installed beside an app moves its objects in memory.
 # Every Markdown file is a page of the site, so that the strict build checks all their links.
@@ -44,5 +80,31 @@ $(VENV)/installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+.venvs/lowest/installed: UV_OPTIONS = --resolution lowest-direct
+.venvs/newest/installed: UV_OPTIONS = --prerelease allow
+.venvs/lowest/installed .venvs/newest/installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet uv
+	$(@D)/bin/uv pip install --quiet --python $(@D) $(UV_OPTIONS) --editable '.[test]'
+	touch $@
+
+# A venv of its own: coverage starts with every Python of its venv, which would move figures.
+.venvs/coverage/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable '.[test]' 'coverage>=7.10'
+	touch $@
+
+# The files of a release, checked, and the wheel tried where nothing else is installed.
+dist:
+	rm -rf dist build/dist
+	$(PYTHON) -m venv build/dist/tools
+	build/dist/tools/bin/python -m pip install --quiet build twine
+	build/dist/tools/bin/python -m build
+	build/dist/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/dist/empty
+	build/dist/empty/bin/python -m pip install --quiet dist/*.whl
+	build/dist/empty/bin/python -m pytest -c /dev/null --markers | grep mem_budget
+	build/dist/empty/bin/cowmem doctor
+
 clean:
-	rm -rf .venv .venvs
+	rm -rf .venv .venvs build dist

@@ -1,4 +1,4 @@
-"""What the tests share: zygotes started directly, a worker to talk to, and projects for pytest to run in a process of its own."""
+"""What the tests share: zygotes, a worker to talk to, and projects for pytest to run apart."""
 
 import textwrap
 from collections.abc import Callable, Iterator
@@ -69,7 +69,10 @@ def worker(zygotes: Zygotes) -> Callable[..., Any]:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
-    """`project(test_file, app="bare:quiet")` writes a project that preloads `app` from tests/support/apps and runs it with --cowmem."""
+    """`project(test_file, app="bare:quiet")` writes a project, and runs it with --cowmem.
+
+    It preloads `app` from tests/support/apps.
+    """
 
     def run(test_file: str, *args: str, app: str = "bare:quiet", ini: str = "") -> pytest.RunResult:
         pytester.makeini(

@@ -1,4 +1,4 @@
-"""`cow_worker`: an httpx2 client whose requests the forked worker serves. Runs in the pytest process."""
+"""`cow_worker`, an httpx2 client that the forked worker serves. Runs in the pytest process."""
 
 import pickle
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""One round: fork, ready, exercise, end. It talks; host/reading.py reads. Runs in the pytest process."""
+"""One round: fork, ready, exercise, end. Runs in the pytest process.
+
+A round talks; host/reading.py reads.
+"""
 
 from types import TracebackType
 from typing import Protocol, Self

@@ -1,1 +1,1 @@
-"""What budget and baseline say of a measurement: pure functions and frozen dataclasses. Runs in the pytest process."""
+"""What budget and baseline say of a measurement. Pure. Runs in the pytest process."""

@@ -1,4 +1,4 @@
-"""What one test is held to, and what it says of a measurement. Runs in the pytest process; no I/O."""
+"""What one test is held to, and its judgment. Runs in the pytest process; no I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

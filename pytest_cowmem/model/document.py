@@ -13,9 +13,12 @@ class Document:
 
     `baseline` is the baseline file's name, and `profiles` the keys it had. `gated` names the
     metrics that all tests are held to. `tests` counts the collected tests that measure. `stale`
-    names entries without a test. `update` is the mode of `--cowmem-update`, if any, `changes` what
-    it wrote, and `refused` why the file could not be written. `usage_error` is what ended a run
-    before it began. `unverified` says why figures of this interpreter may be wrong. `explain` says whether all tests are to say where their bytes went.
+    names entries without a test.
+
+    `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
+    the file could not be written. `usage_error` is what ended a run before it began. `unverified`
+    says why figures of this interpreter may be wrong. `explain` says whether all tests are to say
+    where their bytes went.
     """
 
     records: tuple[Record, ...] = ()

@@ -1,4 +1,4 @@
-"""All that is read of a process at one moment. Frozen values, no I/O. Runs in the pytest process."""
+"""All that is read of a process at one moment. Runs in the pytest process; no I/O."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -1,4 +1,7 @@
-"""The summary at the end of a run, in a terminal. Runs in the pytest process."""
+"""The summary at the end of a run, in a terminal. Runs in the pytest process.
+
+`pytest.TerminalReporter` is quoted, since pytest names it in public since 8.4 only.
+"""
 
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -26,7 +29,7 @@ _COLOURS = {
 Columns = dict[str, list[str]]
 
 
-def summarise(document: Document, reporter: pytest.TerminalReporter) -> None:
+def summarise(document: Document, reporter: "pytest.TerminalReporter") -> None:
     """Print the table, what was explained and proved, and what to know about the run."""
     reporter.write_sep("=", "cowmem")
     if document.usage_error:
@@ -42,7 +45,7 @@ def summarise(document: Document, reporter: pytest.TerminalReporter) -> None:
     _print_sentences(shown, reporter)
 
 
-def _print_table(rows: Sequence[Row], reporter: pytest.TerminalReporter) -> None:
+def _print_table(rows: Sequence[Row], reporter: "pytest.TerminalReporter") -> None:
     header, rule, *lines = table(rows, reporter._tw.fullwidth)
     reporter.write_line(header)
     reporter.write_line(rule)
@@ -52,7 +55,7 @@ def _print_table(rows: Sequence[Row], reporter: pytest.TerminalReporter) -> None
     reporter.write_line("")
 
 
-def _print_sentences(shown: View, reporter: pytest.TerminalReporter) -> None:
+def _print_sentences(shown: View, reporter: "pytest.TerminalReporter") -> None:
     for sentence in shown.facts:
         _say(reporter, sentence)
     for sentence in shown.warnings:
@@ -65,7 +68,7 @@ def _print_sentences(shown: View, reporter: pytest.TerminalReporter) -> None:
         _say(reporter, shown.accept)
 
 
-def _say(reporter: pytest.TerminalReporter, sentence: str, **colour: bool) -> None:
+def _say(reporter: "pytest.TerminalReporter", sentence: str, **colour: bool) -> None:
     """Write a sentence in as many lines as it takes at the terminal's width."""
     lines = textwrap.wrap(
         sentence,

@@ -1,4 +1,4 @@
-"""What is shown of a run, selected once; each format only renders it. Runs in the pytest process."""
+"""What is shown of a run, selected once; formats only render. Runs in the pytest process."""
 
 from collections import Counter
 from collections.abc import Iterator

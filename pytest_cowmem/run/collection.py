@@ -9,7 +9,7 @@ import pytest
 
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.run.items import app_of, budget_of, is_measured
+from pytest_cowmem.run.items import app_of, budget_of, is_measured, keep_id
 
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
@@ -61,6 +61,7 @@ def note_collected(collected: Collected, config: pytest.Config, items: list[pyte
     A baseline entry without a test in one of those is stale.
     """
     for item in items:
+        keep_id(item)
         tests = collected.files.setdefault(item.nodeid.partition("::")[0], [])
         if is_measured(item):
             tests.append(item.nodeid)

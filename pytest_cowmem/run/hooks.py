@@ -16,6 +16,7 @@ from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.terminal import summarise
 from pytest_cowmem.run import collection, finish, tests
+from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.session import start
 
 
@@ -80,6 +81,7 @@ class Measuring:
         self, item: pytest.Item, call: pytest.CallInfo[None]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        vars(report)["cowmem_test"] = id_of(item)
         record = item.stash.get(tests.RECORD, None)
         if call.when == "call" and record is not None:
             vars(report)["cowmem"] = record.to_dict()  # xdist carries it to the controller
@@ -90,7 +92,7 @@ class Measuring:
         if carried is not None:
             self.records.append(Record.from_dict(carried))
         if report.when == "teardown" and report.failed:
-            self.unfit.add(report.nodeid)
+            self.unfit.add(vars(report)["cowmem_test"])
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -113,6 +115,6 @@ class Measuring:
             status = session.exitstatus
             session.exitstatus = finish.exit_status(self.document, settings, status)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if not self.config.option.collectonly:
             summarise(self.document, terminalreporter)

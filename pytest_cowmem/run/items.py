@@ -10,6 +10,21 @@ from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.model.app import App, as_app
 from pytest_cowmem.model.errors import UsageError
 
+_TEST_ID = pytest.StashKey[str]()
+
+
+def keep_id(item: pytest.Item) -> None:
+    """Keep the id that a test was collected with, for `id_of`."""
+    item.stash[_TEST_ID] = item.nodeid
+
+
+def id_of(item: pytest.Item) -> str:
+    """The id that a test was collected with.
+
+    Under `--dist loadgroup` pytest-xdist then appends "@group" to `item.nodeid`.
+    """
+    return item.stash.get(_TEST_ID, item.nodeid)
+
 
 def is_measured(item: pytest.Item) -> bool:
     """Whether a test uses the worker."""

@@ -1,4 +1,4 @@
-"""One test's scenario: run its body in rounds, judge what they measured. Runs in the pytest process."""
+"""Run one test's body in rounds, and judge what they measured. Runs in the pytest process."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

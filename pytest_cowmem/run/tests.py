@@ -17,7 +17,7 @@ from pytest_cowmem.model.baseline import Conditions, Profile
 from pytest_cowmem.model.errors import CowmemError
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.failure import explain_failure
-from pytest_cowmem.run.items import app_of, budget_of, refuse_test_case, source_hash
+from pytest_cowmem.run.items import app_of, budget_of, id_of, refuse_test_case, source_hash
 from pytest_cowmem.run.scenario import Scenario
 from pytest_cowmem.run.session import Session
 
@@ -47,7 +47,7 @@ def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterat
     explainer = Explainer(master, settings.timeout, settings.rootdir)
     gate = gate_for(session, item, master)
     with CowWorker(explainer.asked) as client:
-        scenario = Scenario(item.nodeid, client, master, gate, settings, explainer)
+        scenario = Scenario(id_of(item), client, master, gate, settings, explainer)
         item.stash[SCENARIO] = scenario
         yield client
 
@@ -69,7 +69,7 @@ def gate_for(session: Session, item: pytest.Item, master: Preforked) -> Gate:
         ),
         budget=budget,
         tolerances=gated(settings.tolerances, budget),
-        accepted=recorded.tests.get(item.nodeid),
+        accepted=recorded.tests.get(id_of(item)),
         recorded=recorded.environment,
         compatible=known_environment,
         strict=settings.strict,

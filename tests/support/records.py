@@ -2,7 +2,7 @@
 
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated
-from pytest_cowmem.model.baseline import Conditions, Entry
+from pytest_cowmem.model.baseline import Conditions, Entry, Environment
 from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.record import Record
@@ -15,7 +15,7 @@ VALUES = {
     "gc_collections": 3,
     "gc_pause": 1_500_000,
 }
-ENVIRONMENT = {"aslr": "off", "thp": "madvise", "gc_speed": 2_000_000}
+ENVIRONMENT: Environment = {"aslr": "off", "thp": "madvise", "gc_speed": 2_000_000}
 CONDITIONS = Conditions("linux-x", ENVIRONMENT, "source", "default", "here")
 
 

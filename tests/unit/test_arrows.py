@@ -24,8 +24,9 @@ ALLOWED = {
 def imported(file):
     """The folders or top modules of the package that a file imports, in functions too."""
     for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("pytest_cowmem"):
-            parts = node.module.split(".")[1:] or [alias.name for alias in node.names]
+        module = getattr(node, "module", None) or ""
+        if isinstance(node, ast.ImportFrom) and module.startswith("pytest_cowmem"):
+            parts = module.split(".")[1:] or [alias.name for alias in node.names]
             yield parts[0]
 
 

@@ -1,4 +1,4 @@
-"""The interfaces through which an app can be served, and how to find an app's. Runs in the zygote."""
+"""The interfaces that an app can be served through, and an app's own. Runs in the zygote."""
 
 import socket
 from collections.abc import Sequence

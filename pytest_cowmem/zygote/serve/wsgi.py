@@ -55,7 +55,7 @@ class RequestBody(io.RawIOBase):
 
 
 class Response:
-    """The server's side of one WSGI call: sends the status with the first bytes, the body as it comes."""
+    """The server's side of one WSGI call; it sends the status with the first bytes."""
 
     __slots__ = ("_head", "_sock", "_with_body", "begun", "status")
 
