@@ -5,8 +5,8 @@ A fenced block is made by this script where a comment stands above it:
     <!-- output: SHOP_REGRESSION=leak pytest --cowmem -k no_leak; shown: failure -->
 
 A page with a comment `<!-- file: feed.py -->` above a block has a folder of its own. Each such
-block is written into it, and each command is run there, in the order of the page. All other
-commands run in a copy of the example, which has a baseline that was recorded there: so the output
+block is written into it, and each command is run there, in the order of the page. A script of docs/
+runs in the root of the repository. All other commands run in a copy of the example, which has a baseline that was recorded there: so the output
 has the same shape on every machine. Runs in a process of its own, with the Python of the docs.
 """
 
@@ -87,7 +87,8 @@ class Page:
             (self.folder / found["what"]).write_text(found["block"], encoding="utf-8")
             return found[0]
         command = found["what"]
-        output = f"$ {command}\n{part_of(self.run(command), found['part'] or 'all')}"
+        run_it = partial(run, folder=ROOT) if "docs/" in command else self.run
+        output = f"$ {command}\n{part_of(run_it(command), found['part'] or 'all')}"
         if changed := differences(found["block"], output):
             page = self.path.relative_to(ROOT)
             self.stale.append("\n  ".join([f"{page}: {command}", *changed]) + "\n")

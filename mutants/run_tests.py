@@ -18,7 +18,7 @@ NEAREST = {
     "judge": ("unit", "runs"),
     "model": ("unit", "runs"),
     "report": ("unit", "runs"),
-    "zygote": ("forks",),
+    "zygote": ("unit", "forks"),
 }
 
 
