@@ -89,6 +89,36 @@ def test_two_functions_that_may_fill_it_are_not_told_apart(shop: Shop) -> None:
     assert shop.filled("orders.CACHE", orders.put, orders.look) == ("orders.py", 4)
 
 
+CLOSURES = """
+def make():
+    kept, other = [], []
+    def count(value, seen={}):
+        print(kept)
+        other.append(1)
+        kept.append(value)
+        seen[value] = other
+    return count
+COUNT = make()
+"""
+
+
+def test_a_function_fills_what_its_closure_and_defaults_keep(shop: Shop) -> None:
+    shop.load("counts", CLOSURES)
+    assert shop.filled("counts.make.<locals>.count.kept") == ("counts.py", 7)
+    assert shop.filled("counts.make.<locals>.count.seen") == ("counts.py", 8)
+
+
+def test_a_line_that_only_names_it_is_told_where_none_stores(shop: Shop) -> None:
+    orders = shop.load("orders", ORDERS + "def lend(other):\n x = 1\n other.take(CACHE)\n")
+    assert shop.filled("orders.CACHE", orders.lend) == ("orders.py", 13)
+
+
+def test_a_line_that_makes_it_is_told_where_none_fills_it(shop: Shop) -> None:
+    lazy = shop.load("lazy", "CACHE = None\ndef load():\n global CACHE\n CACHE = dict(a=1)\n")
+    lazy.load()
+    assert shop.filled("lazy.CACHE", lazy.load) == ("lazy.py", 4)
+
+
 def test_constants_are_not_asked(shop: Shop) -> None:
     from hostile import OBJECTS
 

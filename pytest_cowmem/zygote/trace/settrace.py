@@ -85,7 +85,8 @@ class Settrace:
 
 def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
     """A thread's own trace function, so that no event has to look up its thread."""
-    codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
+    codes, left, usage, who = tracer.codes, tracer.left, _usage, _WHO
+    within = _function_within(tracer, thread)
 
     def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
         code = frame.f_code
@@ -102,6 +103,13 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
             thread.code = code
             thread.at = code.co_firstlineno
         return within
+
+    return on_entry
+
+
+def _function_within(tracer: Tracer, thread: Thread) -> Trace:
+    """What follows the lines of a function once it was entered."""
+    codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
 
     def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
         code = frame.f_code
@@ -131,4 +139,4 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
             thread.at = ~caller.f_lasti if caller else 0
         return within
 
-    return on_entry
+    return within
