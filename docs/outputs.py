@@ -6,8 +6,9 @@ A fenced block is made by this script where a comment stands above it:
 
 A page with a comment `<!-- file: feed.py -->` above a block has a folder of its own. Each such
 block is written into it, and each command is run there, in the order of the page. A script of docs/
-runs in the root of the repository. All other commands run in a copy of the example, which has a baseline that was recorded there: so the output
-has the same shape on every machine. Runs in a process of its own, with the Python of the docs.
+runs in the root of the repository. All other commands run in a copy of the example, which has a
+baseline that was recorded there: so the output has the same shape on every machine. Runs in a
+process of its own, with the Python of the docs.
 """
 
 import argparse
