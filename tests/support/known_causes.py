@@ -20,7 +20,7 @@ SHARED = [
 LISTS = [[number] for number in range(150_000)]
 TEXT = json.dumps([list(range(1_000_000, 1_000_100)) for _ in range(2_500)])
 PATTERN = "|".join(
-    f"(?P<name{number}>[a-z]{{{number % 7 + 1}}}{number}.*?)" for number in range(900)
+    f"(?P<name{number}>[a-z]{{{number % 7 + 1}}}{number}.*?)" for number in range(2400)
 )
 CACHE: dict[int, str] = {}
 LEAKED: list[bytes] = []
