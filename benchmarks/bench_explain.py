@@ -19,7 +19,7 @@ COLUMNS = ["objects", "CPU s", "wall s", "pytest's bytes an object", "the twin's
 class Watched(TracedRound):
     """A traced round that keeps what the map took: time, objects, and bytes here and in the twin.
 
-    The twin draws the most objects.
+    The twin's map has the most objects.
     """
 
     def trace(self):
@@ -31,17 +31,15 @@ class Watched(TracedRound):
         trace = super().trace()
         self.wall, self.cpu = time.perf_counter() - wall, self._cpu_seconds() - cpu
         self.host = procfs.resident(os.getpid())[1] - before
-        self.drawing = procfs.resident(self.pair.twin)[1] - twin_before
+        self.twin_bytes = procfs.resident(self.pair.twin)[1] - twin_before
         return trace
 
     def _cpu_seconds(self) -> float:
-        return (
-            sum(procfs.cpu_time(pid) for pid in (os.getpid(), self.pair.twin, self.pair.worker))
-            / 1e9
-        )
+        pids = (os.getpid(), self.pair.twin, self.pair.worker)
+        return sum(map(procfs.cpu_time, pids)) / 1e9
 
-    def _drawn(self):
-        records = super()._drawn()
+    def _map(self):
+        records = super()._map()
         self.objects = max(self.objects, len(records) // _WORDS)
         return records
 
@@ -60,7 +58,7 @@ def main() -> None:
                 traced = time.perf_counter() - started
                 current.trace()
             objects = current.objects
-            here, there = current.host / objects, current.drawing / objects
+            here, there = current.host / objects, current.twin_bytes / objects
             maps.append([objects, current.cpu, current.wall, here, there])
             scenarios.append([measured, traced, traced / measured])
     show("The map of objects", maps, COLUMNS)
