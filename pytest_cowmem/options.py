@@ -1,7 +1,4 @@
-"""The options and their ini twins, one row of a table each.
-
-Runs in the pytest process, in every run: it imports pytest alone.
-"""
+"""The options and their ini twins, one row of a table each. Runs in every pytest process."""
 
 import argparse
 from typing import Any
@@ -12,7 +9,7 @@ UPDATES = ("changed", "new", "tighten", "all")
 
 
 def update_mode(text: str) -> str:
-    """One of UPDATES. The error shows the way where a path was taken for one."""
+    """One of UPDATES; the error shows the way where a path was taken for one."""
     if text not in UPDATES:
         modes = ", ".join(UPDATES)
         raise argparse.ArgumentTypeError(
