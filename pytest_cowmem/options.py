@@ -30,7 +30,7 @@ FLAGS = {
 # Settings of the ini file: name, type, default, help text.
 INI: tuple[tuple[str, Any, Any, str], ...] = (
     ("cowmem_app", "string", "", "what to preload: module:attr or module:factory()"),
-    ("cowmem_baseline", "string", "cowmem-baseline.json", "relative to the config file"),
+    ("cowmem_baseline", "string", "cowmem-baseline.json", "the file, relative to the config's"),
     ("cowmem_rounds", "string", "3", "rounds a test"),
     ("cowmem_ratchet", "bool", False, "fail a test that improved, until the baseline is updated"),
     ("cowmem_timeout", "string", "60", "seconds a request, or the app's import, may take"),

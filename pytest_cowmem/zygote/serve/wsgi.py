@@ -55,7 +55,7 @@ class RequestBody(io.RawIOBase):
 
 
 class Response:
-    """The server's side of one WSGI call: sends the status with the first bytes, the body as it comes."""
+    """The server's side of one WSGI call; the status is sent with the first bytes."""
 
     __slots__ = ("_head", "_sock", "_with_body", "begun", "status")
 
@@ -132,10 +132,7 @@ def call_app(app: WSGIApp, environ: Environ, response: Response) -> None:
 
 
 def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
-    """Run the app; an exception becomes a 500 with its traceback on stderr.
-
-    False where it came after the response had begun.
-    """
+    """Run the app; an exception becomes a 500. False where the response had begun before it."""
     try:
         call_app(app, environ, response)
     except Exception as error:
@@ -164,10 +161,7 @@ def complete(environ: Environ, body: Any) -> Environ:
 
 
 def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body: bool) -> None:
-    """Serve one request.
-
-    The body is pulled as the app reads it, and the response sent as it comes.
-    """
+    """Serve one request; its body is pulled as the app reads it, the response sent as it comes."""
     body = io.BufferedReader(RequestBody(sock)) if has_body else io.BytesIO()
     response = Response(sock, environ["REQUEST_METHOD"] != "HEAD")
     if answer(app, complete(environ, body), response):
@@ -179,10 +173,9 @@ def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body:
 def serve_burst(
     sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float
 ) -> None:
-    """Serve one request `times` times, and send the last response.
+    """Serve one request `times` times, all with the same status, and send the last response.
 
-    The others must have the same status. Where they take longer than `seconds`, the pytest process
-    is told in between that they go on.
+    Where they take longer than `seconds`, the pytest process is told that they go on.
     """
     clock = time.monotonic
     tell_at = clock() + seconds
