@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -90,22 +90,22 @@ class Zygote:
             "after_fork": self.app.after_fork,
             "gc": self.app.gc,
         }
-
-        def send() -> None:
-            wire.send(self._control, (messages.START, config))
-            socket.send_fds(self._control, [b"\0"], [table_fd])
-
         while True:
-            match self._ask(send):
+            match self._ask((messages.START, config), table_fd):
                 case answers.Started(facts):
                     return Facts.of(**facts)
                 case answers.Failed(line, traceback):
                     raise AppFailed(_not_preloaded(self.app.target, line, traceback))
 
-    def _ask(self, send: Callable[[], None]) -> answers.Answer:
-        """Send something and wait for the answer. ZygoteDied when none comes."""
+    def _ask(self, message: wire.Message | bytes, *fds: int) -> answers.Answer:
+        """Send a message, descriptors after it, and wait for the answer. ZygoteDied for none."""
         try:
-            send()
+            if isinstance(message, bytes):
+                self._control.sendall(message)
+            else:
+                wire.send(self._control, message)
+            if fds:
+                socket.send_fds(self._control, [b"\0"], fds)
             return answers.named(wire.receive_message(self._control))
         except TimeoutError:
             self._process.kill()
@@ -127,15 +127,12 @@ class Zygote:
         for index in range(len(self.table)):
             self.table[index] = 0
         near, far = socket.socketpair()
-
-        def send() -> None:
-            self._control.sendall(messages.MEASURED if maps is None else messages.TRACED)
-            fds = [far.fileno()] if maps is None else [far.fileno(), maps]
-            socket.send_fds(self._control, [b"\0"], fds)
-
         try:
             with far:
-                forked = self._ask(send)
+                if maps is None:
+                    forked = self._ask(messages.MEASURED, far.fileno())
+                else:
+                    forked = self._ask(messages.TRACED, far.fileno(), maps)
             assert isinstance(forked, answers.Forked)
         except BaseException:
             near.close()
@@ -144,7 +141,7 @@ class Zygote:
 
     def ask_twin(self, kind: str, expected: type[answers.Expected]) -> answers.Expected:
         """What the twin of a traced worker answers. CannotMeasure where it raised."""
-        answer = self._ask(lambda: wire.send(self._control, (kind,)))
+        answer = self._ask((kind,))
         if isinstance(answer, answers.Failed):
             raise CannotMeasure(
                 f"drawing the app's objects raised {answer.line}: "
@@ -155,7 +152,7 @@ class Zygote:
 
     def reap(self) -> int | None:
         """The exit code of the worker; its twin ends with it. ZygoteDied if the zygote has, too."""
-        reaped = self._ask(lambda: wire.send(self._control, (messages.REAP,)))
+        reaped = self._ask((messages.REAP,))
         assert isinstance(reaped, answers.Reaped)
         if not self.alive:  # the twin may answer in the moment before it follows
             raise self._died()

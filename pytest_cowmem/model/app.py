@@ -32,7 +32,7 @@ class App:
 
     def __post_init__(self) -> None:
         parse_target(self.target)
-        check_environment(self.env)
+        _check_environment(self.env)
         for name, (is_valid, problem, right) in _CHECKS.items():
             value = getattr(self, name)
             if not is_valid(value):
@@ -112,7 +112,7 @@ def _parse_expression(expression: str) -> tuple[str, FactoryCall | None]:
     return ast.unparse(tree.func), (args, kwargs)
 
 
-def check_environment(env: object) -> None:
+def _check_environment(env: object) -> None:
     """UsageError unless `env` maps names to strings that a process can be started with."""
     wrong = env
     if isinstance(env, Mapping):
@@ -132,10 +132,11 @@ def _is_variable(name: object, value: object) -> bool:
 
 def _is_policy(value: object) -> bool:
     """Whether it is one of POLICIES, or one to three C ints that are thresholds."""
-    if value in POLICIES or not isinstance(value, str):
-        return value in POLICIES
+    if not isinstance(value, str):
+        return False
     words = [word.strip() for word in value.split(",")]
-    return len(words) <= 3 and all(word.isdecimal() and int(word) < 2**31 for word in words)
+    ints = all(word.isdecimal() and int(word) < 2**31 for word in words)
+    return value in POLICIES or (ints and len(words) <= 3)
 
 
 def _is_path(text: object) -> bool:
@@ -165,7 +166,7 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str, str]] = {
         '"freeze" or gc="50000,20,100"',
     ),
     "interface": (
-        INTERFACES.__contains__,
+        lambda value: value in INTERFACES,
         f"only {' and '.join(map(repr, INTERFACES))} apps can be measured so far",
         '"wsgi"',
     ),
