@@ -18,6 +18,8 @@ from pytest_cowmem.host.machine import HUGE_PAGES, Build, transparent_huge_pages
 from pytest_cowmem.model import units
 from pytest_cowmem.zygote import process
 
+HELP = "what this machine gives for measuring; exit code 1 when it is impossible"
+
 Verdict = Literal["ok", "limited", "impossible without"]
 Found = tuple[str, Verdict]
 

@@ -76,7 +76,7 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
     """(first page's number, alone, there) for each address range with a page of the worker's alone.
 
     `alone` and `there` have a byte a page: 1 where it is the worker's alone, and where the twin
-    has one. Pages of mappings shared for writing can be the worker's alone too.
+    has one. Pages of mappings shared for writing can be, too: once written to they count as dirty.
     """
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,

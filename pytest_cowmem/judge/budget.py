@@ -22,7 +22,7 @@ class Budget:
 
     @classmethod
     def from_markers(cls, markers: Iterable[Marker]) -> "Budget":
-        """Merge markers, closest first. UsageError for an invalid one."""
+        """Merge markers by keyword: the first, the closest, wins. UsageError for an invalid one."""
         merged: dict[str, Any] = {}
         for args, keywords in markers:
             if args:

@@ -100,10 +100,8 @@ class Response:
                         f"a WSGI header is two strings, and the app gave {name!r}: {value!r}"
                     )
                 (name + value).encode("latin-1")
-            wire.send(
-                self._sock,
-                (messages.HEAD, str(status), [(str(name), str(value)) for name, value in headers]),
-            )
+            pairs = [(str(name), str(value)) for name, value in headers]
+            wire.send(self._sock, (messages.HEAD, str(status), pairs))
         self.begun = True
 
     def write(self, chunk: bytes) -> None:
