@@ -29,7 +29,7 @@ def fork_into(life: Callable[[], Any]) -> int:
         if not isinstance(end.code, (int, type(None))):
             print(end.code, file=sys.stderr)
     except BaseException as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        traceback.print_exception(error)
     finally:
         try:
             sys.stdout.flush()

@@ -20,7 +20,7 @@ def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
                 f"what it returned cannot be sent back ({error}): return what pickle can hold"
             ) from None
     except Exception as error:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        text = "".join(traceback.format_exception(error))
         wire.send(sock, (messages.RAISED, f"{type(error).__name__}: {error}", text))
     else:
         wire.send(sock, (messages.RETURNED,))

@@ -134,7 +134,7 @@ def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
     try:
         call_app(app, environ, response)
     except Exception as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        traceback.print_exception(error)
         if response.begun:
             return False
         response.start(
