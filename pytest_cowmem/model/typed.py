@@ -13,23 +13,21 @@ def typed(kind: Any, data: Any, name: str = "value") -> Any:
     TypeError, ValueError or AttributeError where `data` is of another type. A str, an int and None
     are checked for that. What is no dataclass, tuple, mapping, union or enumeration stays as it is.
     """
-    parts = get_args(kind)
-    origin = get_origin(kind)
-    if origin in (Union, UnionType):
-        same = [part for part in parts if type(data) is part]
-        return typed((same or parts)[0], data, name)
-    if origin is tuple:
-        kinds = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
-        return tuple(typed(*pair, name) for pair in zip(kinds, data, strict=True))
-    if origin is Mapping:
+    kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    if type(data) in kinds:
+        return data
+    if {str, int, NoneType}.issuperset(kinds):
+        raise TypeError(f"{name} is {data!r}, not {' or '.join(part.__name__ for part in kinds)}")
+    first = kinds[0]  # the other is None
+    parts = get_args(first)
+    if get_origin(first) is tuple:
+        each = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
+        return tuple(typed(*pair, name) for pair in zip(each, data, strict=True))
+    if get_origin(first) is Mapping:
         return {str(key): typed(parts[1], value, key) for key, value in data.items()}
-    if is_dataclass(kind):
-        return _instance(kind, data, name)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return kind(data)
-    if kind in (str, int, NoneType) and type(data) is not kind:
-        raise TypeError(f"{name} is {data!r}, not {kind.__name__}")
-    return data
+    if is_dataclass(first):
+        return _instance(first, data, name)
+    return first(data) if isinstance(first, type) and issubclass(first, Enum) else data
 
 
 def _instance(kind: Any, data: Mapping[str, Any], name: str) -> Any:
