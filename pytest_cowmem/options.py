@@ -1,7 +1,4 @@
-"""The options and their ini twins, one row of a table each.
-
-Runs in the pytest process, in every run: it imports pytest alone.
-"""
+"""The options and their ini twins, one row of a table each. Runs in every pytest process."""
 
 import argparse
 from typing import Any
@@ -12,7 +9,7 @@ UPDATES = ("changed", "new", "tighten", "all")
 
 
 def update_mode(text: str) -> str:
-    """One of UPDATES. The error shows the way where a path was taken for one."""
+    """One of UPDATES; the error shows the way where a path was taken for one."""
     if text not in UPDATES:
         modes = ", ".join(UPDATES)
         raise argparse.ArgumentTypeError(
@@ -27,53 +24,17 @@ FLAGS = {
     "cowmem": "measure the tests that use cow_worker, and gate them",
     "cowmem_only": "run only the tests that use cow_worker (with --cowmem)",
     "cowmem_strict": "fail on what has no baseline, is missing, or when nothing was measured",
-    "cowmem_explain": "say where every test's private bytes went, not only those that are over "
-    "budget or regressed",
-    "cowmem_prove": "plant a growing regression in each test's worker, to see what the gate "
-    "catches",
+    "cowmem_explain": "say where every test's private bytes went, not only those that are red",
+    "cowmem_prove": "plant a growing regression in each test's worker, to see what is caught",
 }
-# Options with a value: name, what argparse needs.
-VALUES: dict[str, dict[str, Any]] = {
-    "cowmem_update": {
-        "nargs": "?",
-        "const": "changed",
-        "type": update_mode,
-        "metavar": "MODE",
-        "help": "accept into the baseline what is new, regressed or improved (changed, the "
-        "default), only new tests, only lower values (tighten), or all",
-    },
-    "cowmem_baseline": {
-        "metavar": "PATH",
-        "help": "the baseline file (default: cowmem-baseline.json beside the config file)",
-    },
-    "cowmem_rounds": {
-        "metavar": "N",
-        "help": "rounds a test, each with a fresh worker (default: 3)",
-    },
-}
-# Settings of the ini file: name, help text, type, default.
-INI: tuple[tuple[str, str, Any, Any], ...] = (
-    ("cowmem_app", "what to preload: module:attr or module:factory()", "string", ""),
-    (
-        "cowmem_baseline",
-        "the baseline file, relative to the config file",
-        "string",
-        "cowmem-baseline.json",
-    ),
-    ("cowmem_rounds", "rounds a test", "string", "3"),
-    (
-        "cowmem_ratchet",
-        "fail a test that improved, until the baseline is updated",
-        "bool",
-        False,
-    ),
-    (
-        "cowmem_timeout",
-        "seconds a request, or the app's import, may take before its process is killed",
-        "string",
-        "60",
-    ),
-    ("cowmem_tolerance", "one `metric = 2 % / 64 KiB` a line", "linelist", []),
+# Settings of the ini file: name, type, default, help text.
+INI: tuple[tuple[str, Any, Any, str], ...] = (
+    ("cowmem_app", "string", "", "what to preload: module:attr or module:factory()"),
+    ("cowmem_baseline", "string", "cowmem-baseline.json", "the file, relative to the config's"),
+    ("cowmem_rounds", "string", "3", "rounds a test"),
+    ("cowmem_ratchet", "bool", False, "fail a test that improved, until the baseline is updated"),
+    ("cowmem_timeout", "string", "60", "seconds a request, or the app's import, may take"),
+    ("cowmem_tolerance", "linelist", [], "one `metric = 2 % / 64 KiB` a line"),
 )
 
 
@@ -83,9 +44,20 @@ def add_options(parser: pytest.Parser) -> None:
     for name, effect in FLAGS.items():
         group.addoption(_spelled(name), action="store_true", default=None, help=effect)
         parser.addini(name, f"as {_spelled(name)}", type="bool", default=False)
-    for name, argument in VALUES.items():
-        group.addoption(_spelled(name), default=None, **argument)
-    for name, effect, kind, default in INI:
+    group.addoption(
+        "--cowmem-update",
+        nargs="?",
+        const="changed",
+        type=update_mode,
+        metavar="MODE",
+        help="accept into the baseline what is new, regressed or improved (changed, the default), "
+        "only new tests, only lower values (tighten), or all",
+    )
+    where = "the baseline file (default: cowmem-baseline.json beside the config file)"
+    group.addoption("--cowmem-baseline", metavar="PATH", help=where)
+    rounds = "rounds a test, each with a fresh worker (default: 3)"
+    group.addoption("--cowmem-rounds", metavar="N", help=rounds)
+    for name, kind, default, effect in INI:
         parser.addini(name, effect, type=kind, default=default)
 
 
@@ -99,10 +71,7 @@ def enabled(config: pytest.Config) -> bool:
 
 
 def refuse_idle_options(config: pytest.Config) -> None:
-    """pytest.UsageError for an option that has no effect without --cowmem.
-
-    A CI that lost the flag must not stay green.
-    """
+    """pytest.UsageError for an option without --cowmem: a CI that lost it must not stay green."""
     for name in (*FLAGS, "cowmem_update"):
         if config.getoption(name) and not enabled(config):
             raise pytest.UsageError(f"{_spelled(name)} measures nothing on its own: add --cowmem")

@@ -1,4 +1,4 @@
-"""`cow_worker`, an httpx2 client that the forked worker serves. Runs in the pytest process."""
+"""`cow_worker`: an httpx2 client that the forked worker serves. Runs in the pytest process."""
 
 import pickle
 from collections.abc import Callable
@@ -23,10 +23,7 @@ def _cannot_explain(_current: Round) -> Explanation:
 
 
 class CowWorker(httpx2.Client):
-    """A client of the present round's worker.
-
-    Cookies and headers start over each round. `explainer` explains what a round's test did so far.
-    """
+    """A client of the present round's worker; cookies and headers start over each round."""
 
     def __init__(self, explainer: Callable[[Round], Explanation] = _cannot_explain) -> None:
         self._round: Round | None = None
@@ -42,8 +39,8 @@ class CowWorker(httpx2.Client):
     def explain(self) -> Explanation:
         """Where the private bytes went of what the test did until here, as data.
 
-        It comes last in a test, and is the same each round. The test's body is run twice more for
-        it, up to here: to measure, and traced. CannotMeasure for a request that comes after.
+        It comes last in a test: CannotMeasure for a request after it. The test's body is run twice
+        more for it, up to here: to measure, and traced.
         """
         if self._explanation is None:
             self._explanation = self._explainer(self.current_round())
@@ -106,17 +103,23 @@ class CowWorker(httpx2.Client):
     def call(self, function: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function in the worker: "module:function", or one that the worker can import.
 
-        Its arguments and its result are pickled on the way. CallRaised, with the worker's
-        traceback, when it raises.
+        Its arguments and its result are pickled. CallRaised, with its traceback, when it raises.
         """
         target = function if isinstance(function, str) else _importable(function)
         if ":" not in target:
             raise wrong_and_right(
                 "call takes module:function", f"call({target!r})", 'call("shop.cache:fill")'
             )
+        try:
+            arguments = pickle.dumps((args, kwargs))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UsageError(
+                f"the arguments of {target} cannot be sent to the worker ({error}): "
+                "give it what pickle can hold"
+            ) from None
         current = self.current_round()
         current.begin(f"calling {target}")
-        current.send((messages.CALL, target, _pickled(target, args, kwargs)))
+        current.send((messages.CALL, target, arguments))
         answer = current.receive()
         result = current.receive() if isinstance(answer, answers.Returned) else b""
         current.served(1)
@@ -147,16 +150,6 @@ class WorkerTransport(httpx2.BaseTransport):
         assert isinstance(request.stream, httpx2.SyncByteStream)
         stream = current.response = ResponseStream(current, iter(request.stream))
         return stream.response(request)
-
-
-def _pickled(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    try:
-        return pickle.dumps((args, kwargs))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"the arguments of {target} cannot be sent to the worker ({error}): "
-            "give it what pickle can hold"
-        ) from None
 
 
 def _importable(function: Callable[..., Any]) -> str:

@@ -18,16 +18,13 @@ Environment = dict[str, "str | int"]
 
 @dataclass(frozen=True)
 class Build:
-    """What of an interpreter moves private bytes.
-
-    `large_arenas` stands for `configure --with-pymalloc-hugepages` (CPython 3.15, configure.rst):
-    pymalloc's arenas have 2 MiB instead of 1 MiB.
-    """
+    """What of an interpreter moves private bytes."""
 
     name: str
     version: tuple[int, int, int]
     debug: bool = False
     free_threaded: bool = False
+    # Arenas of 2 MiB instead of 1 MiB: configure --with-pymalloc-hugepages (3.15, configure.rst)
     large_arenas: bool = False
 
     @classmethod
@@ -43,10 +40,9 @@ class Build:
 
     @property
     def incremental(self) -> bool:
-        """Whether the garbage collector is the incremental one.
+        """Whether the collector is the incremental one: only 3.14.0 to 3.14.4 with a GIL have it.
 
-        Only CPython 3.14.0 to 3.14.4 have it; 3.14.5 and 3.15 are generational again. Without a
-        GIL there is another collector. The version decides, since no attribute names the kind.
+        The version decides, since no attribute names the kind.
         """
         return not self.free_threaded and (3, 14, 0) <= self.version < (3, 14, 5)
 
@@ -54,8 +50,7 @@ class Build:
 def profile_key(environ: Mapping[str, str], build: Build | None = None) -> str:
     """The name of all that moves private bytes, for a process started with `environ`.
 
-    It has OS, architecture, page size, libc, Python, GIL and allocator, joined by hyphens. The
-    words for the collector and for large arenas come in only where a build departs from the rest.
+    The words for the collector and for large arenas come in only where a build departs.
     """
     build = build or Build.running()
     major, minor, _ = build.version
@@ -70,14 +65,13 @@ def profile_key(environ: Mapping[str, str], build: Build | None = None) -> str:
     if build.incremental:
         words.append("incremental")
     if build.large_arenas:
-        words.append("hugepages" if _asks_for_huge_pages(environ) else "arenas2m")
-    words.append("+".join([_allocator(environ, build), *_preloaded(environ)]))
+        # Whether they are mapped with MAP_HUGETLB (cmdline.rst of 3.15)
+        huge = environ.get("PYTHON_PYMALLOC_HUGEPAGES", "") not in ("", "0")
+        words.append("hugepages" if huge else "arenas2m")
+    preloaded = environ.get("LD_PRELOAD", "").replace(":", " ").split()  # as ld.so(8) does
+    names = sorted(Path(file).name for file in preloaded)
+    words.append("+".join([_allocator(environ, build), *names]))
     return "-".join(words)
-
-
-def _asks_for_huge_pages(environ: Mapping[str, str]) -> bool:
-    """Whether arenas are mapped with MAP_HUGETLB, where the build can (cmdline.rst of 3.15)."""
-    return environ.get("PYTHON_PYMALLOC_HUGEPAGES", "") not in ("", "0")
 
 
 def _allocator(environ: Mapping[str, str], build: Build) -> str:
@@ -88,14 +82,8 @@ def _allocator(environ: Mapping[str, str], build: Build) -> str:
     return "mimalloc" if build.free_threaded else "pymalloc"
 
 
-def _preloaded(environ: Mapping[str, str]) -> list[str]:
-    """The file names in LD_PRELOAD, sorted. Spaces and colons separate them (ld.so(8))."""
-    files = environ.get("LD_PRELOAD", "").replace(":", " ").split()
-    return sorted(Path(file).name for file in files)
-
-
 def unverified(build: Build | None = None) -> str:
-    """What the summary has to say of figures that nobody verified; "" where there is nothing."""
+    """Why figures of this build may be wrong; "" where nothing says so."""
     if (build or Build.running()).free_threaded:
         return "this is a free-threaded build of Python: its figures are unverified"
     return ""
@@ -110,10 +98,7 @@ def libc() -> str:
 
 
 def describe(facts: Facts) -> Environment:
-    """What is recorded beside a profile. It is shown when it differs, and never matched.
-
-    `facts` is what the zygote said of itself.
-    """
+    """What is recorded beside a profile. It is shown when it differs, and never matched."""
     return {
         "aslr": "off" if facts.fixed_addresses else "on",
         "cpu": cpu_model(),

@@ -3,38 +3,29 @@
 import os
 import sys
 import tempfile
-from typing import IO, TextIO
-
-
-class Output:
-    """A file that processes print to; a pipe could fill up and block them."""
-
-    def __init__(self) -> None:
-        self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
-        self._shown = 0
-
-    def show(self, stream: TextIO) -> None:
-        """Pass on what has come since the last call."""
-        fd = self.file.fileno()
-        text = os.pread(fd, os.fstat(fd).st_size - self._shown, self._shown)
-        self._shown += len(text)
-        if text:
-            stream.write(text.decode(errors="replace"))
 
 
 class Outputs:
-    """Standard output and standard error of a zygote and its forks."""
+    """Standard output and standard error of a zygote and its forks.
+
+    They print to files, since a pipe could fill up and block them.
+    """
 
     def __init__(self) -> None:
-        self.stdout, self.stderr = Output(), Output()
+        self.stdout, self.stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self._shown = {self.stdout: 0, self.stderr: 0}
 
     def show(self) -> None:
-        """Pass both on to the running test's."""
-        self.stdout.show(sys.stdout)
-        self.stderr.show(sys.stderr)
+        """Pass what has come since the last call on to the running test's."""
+        for file, stream in ((self.stdout, sys.stdout), (self.stderr, sys.stderr)):
+            size = os.fstat(file.fileno()).st_size
+            text = os.pread(file.fileno(), size - self._shown[file], self._shown[file])
+            self._shown[file] += len(text)
+            if text:
+                stream.write(text.decode(errors="replace"))
 
     def close(self) -> None:
         """Show the rest, and let the files go."""
         self.show()
-        self.stdout.file.close()
-        self.stderr.file.close()
+        self.stdout.close()
+        self.stderr.close()

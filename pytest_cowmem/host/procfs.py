@@ -1,7 +1,6 @@
 """What the kernel says of another process: memory, pages, state and CPU time.
 
-Runs in the pytest process. Every reader takes the root of /proc, so that tests can hand one in.
-Reading a descendant needs no privilege. Sources: proc(5), the kernel's
+Runs in the pytest process; reading a descendant needs no privilege. Sources: proc(5), the kernel's
 Documentation/filesystems/proc.rst and Documentation/admin-guide/mm/pagemap.rst.
 """
 
@@ -19,9 +18,7 @@ PAGE = mmap.PAGESIZE
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
 # Tables for bytes.translate: the topmost byte of an entry becomes 1 where the page is meant.
-_IS_OWN = bytes(
-    (flags & (_PRESENT | _EXCLUSIVE)) == (_PRESENT | _EXCLUSIVE) for flags in range(256)
-)
+_IS_OWN = bytes(bool(flags & _PRESENT and flags & _EXCLUSIVE) for flags in range(256))
 _IS_PRIVATE = bytes(own and not flags & _FILE for flags, own in enumerate(_IS_OWN))
 _IS_THERE = bytes(bool(flags & (_PRESENT | _SWAPPED)) for flags in range(256))
 
@@ -64,10 +61,9 @@ def reset_peak(pid: int, proc: Path = PROC) -> None:
 
 
 def count_private_pages(worker: int, twin: int, proc: Path = PROC) -> tuple[int, int]:
-    """(copied, fresh): how many pages are the worker's alone, with and without one of the twin's.
+    """(copied, fresh): how many pages are the worker's alone, with and without the twin's there.
 
-    The twin's page counts at the same address. A page is the worker's alone by bit 56 of pagemap,
-    "exclusively mapped". Without privileges the kernel hides only the frame numbers.
+    Bit 56 of pagemap, "exclusively mapped", says so, also without privileges.
     """
     copied = private = 0
     for _, alone, there in private_ranges(worker, twin, proc):
@@ -80,8 +76,7 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
     """(first page's number, alone, there) for each address range with a page of the worker's alone.
 
     `alone` and `there` have a byte a page: 1 where it is the worker's alone, and where the twin
-    has one. Anonymous pages can be the worker's alone. So can pages of mappings shared for
-    writing: they count as dirty too once the worker has written to them.
+    has one. Pages of mappings shared for writing can be, too: once written to they count as dirty.
     """
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,
@@ -95,14 +90,15 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
 
 
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
-    """(start, end, whether shared for writing) of the mapped address ranges.
+    """(start, end, whether shared for writing) of the address ranges; like neighbours are joined.
 
-    Neighbours of the same kind are joined. The vsyscall page at the top is left out: it has no
-    pagemap.
+    The vsyscall page at the top is left out: it has no pagemap.
     """
     first, last, before = 0, 0, False
     for line in (proc / str(pid) / "maps").read_text().splitlines():
-        low, high, shared = _mapping(line)
+        span, mode = line.split(" ", 2)[:2]
+        low, high = (int(address, 16) for address in span.split("-"))
+        shared = mode[1] == "w" and mode[3] == "s"
         if low >= 1 << 63:
             continue
         if (low, shared) != (last, before):
@@ -112,13 +108,6 @@ def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
         last = high
     if last:
         yield first, last, before
-
-
-def _mapping(line: str) -> tuple[int, int, bool]:
-    """(start, end, whether shared for writing) of a line of maps."""
-    span, mode = line.split(" ", 2)[:2]
-    start, _, end = span.partition("-")
-    return int(start, 16), int(end, 16), mode[1] == "w" and mode[3] == "s"
 
 
 def _flags(pagemap: FileIO, start: int, end: int) -> bytes:
@@ -138,17 +127,13 @@ def state(pid: int, proc: Path = PROC) -> str:
 
 def forks(pid: int, proc: Path = PROC) -> list[int]:
     """The children that have not executed another program, and so share the process's pages."""
-    program = _program(proc / str(pid))
+    program = (proc / str(pid) / "cmdline").read_bytes()
     sharing = []
     for listing in (proc / str(pid) / "task").glob("*/children"):
         for child in listing.read_text().split():
-            if _program(proc / child) == program:
+            if (proc / child / "cmdline").read_bytes() == program:
                 sharing.append(int(child))
     return sharing
-
-
-def _program(process: Path) -> bytes:
-    return (process / "cmdline").read_bytes()
 
 
 def cpu_time(pid: int) -> int:

@@ -13,9 +13,9 @@ from pytest_cowmem.zygote import messages
 
 
 class ResponseStream(httpx2.SyncByteStream):
-    """A response's body as it comes, which feeds the worker the request's body meanwhile.
+    """A response's body as it comes; meanwhile the worker is fed `body`, the request's.
 
-    `body` is the request's. `before` is how many requests of a burst came before this message.
+    `before` is how many requests of a burst came before this message.
     """
 
     def __init__(self, current: Round, body: Iterator[bytes], before: int = 0) -> None:
@@ -48,10 +48,7 @@ class ResponseStream(httpx2.SyncByteStream):
             yield piece
 
     def close(self) -> None:
-        """Read the rest and drop it, since a worker that still sends is not at its end.
-
-        WorkerDied where there is no end to it.
-        """
+        """Read the rest and drop it, since a worker that still sends is not at its end."""
         while self.round.alive and self._next() is not None:
             pass
 
@@ -84,10 +81,7 @@ class ResponseStream(httpx2.SyncByteStream):
         self.round.served(served)
 
     def _frame(self) -> answers.Answer | bytes:
-        """The worker's next frame.
-
-        WorkerDied where one request takes too long; what the test does in between is not counted.
-        """
+        """The worker's next frame. WorkerDied when the waits for one request take too long."""
         asked = time.monotonic()
         frame = self.round.receive()
         self._waited += time.monotonic() - asked
@@ -96,10 +90,7 @@ class ResponseStream(httpx2.SyncByteStream):
         return frame
 
     def _feed(self, most: int) -> None:
-        """Send the next piece of the request's body.
-
-        Where the test's own iterator raises, the app sees the client go.
-        """
+        """Send the next piece of the body. The app sees the client go when its iterator raises."""
         try:
             while not self._rest and (piece := next(self._body, None)) is not None:
                 self._rest = memoryview(piece)

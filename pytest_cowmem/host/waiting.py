@@ -11,10 +11,7 @@ _DEATH_SECONDS = 5.0
 
 
 def wait_until_blocked(*pids: int) -> None:
-    """Wait until each process is blocked in a system call.
-
-    CannotMeasure when one keeps running. WorkerDied when one has ended.
-    """
+    """Wait until each is blocked in a system call. CannotMeasure or WorkerDied when one is not."""
     give_up = time.monotonic() + _REST_SECONDS
     for pid in pids:
         while (state := procfs.state(pid)) != "S":

@@ -5,9 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psutil
 
@@ -23,30 +22,17 @@ from pytest_cowmem.zygote import messages, pauses, process, wire
 # Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
 # 2.2 ms on an AMD EPYC, CPython 3.10 to 3.13.
 _REFERENCE_NS = 2_000_000
-# pytest's own variables, and the shell's notes to itself. They differ from run to run, and their
+# The shell's notes to itself, and pytest's own variables. They differ from run to run, and their
 # strings would lie on the zygote's heap.
-_NOT_INHERITED = (
-    "_",
-    "COLUMNS",
-    "LINES",
-    "OLDPWD",
-    "SHLVL",
-    "PYTEST_CURRENT_TEST",
-    "PYTEST_VERSION",
-    "PYTEST_XDIST_TESTRUNUID",
-    "PYTEST_XDIST_WORKER",
-    "PYTEST_XDIST_WORKER_COUNT",
-)
+_NOT_INHERITED = ("_", "COLUMNS", "LINES", "OLDPWD", "SHLVL")
+_PYTESTS_OWN = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_")
 
 
 class Zygote:
     """A running zygote with its app preloaded: host/preforked.py says what its attributes are."""
 
     def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
-        """Start it and wait for the app.
-
-        AppFailed when the app raises or takes over `timeout` seconds. ZygoteDied when it ends.
-        """
+        """Start it and wait for the app. AppFailed, or ZygoteDied when it ends on its own."""
         self.app = app
         self._outputs = Outputs()
         fd = os.memfd_create("pytest-cowmem")
@@ -69,15 +55,19 @@ class Zygote:
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
 
     def _execute(self, rootdir: Path, far: socket.socket) -> "subprocess.Popen[bytes]":
-        environ = {key: value for key, value in os.environ.items() if key not in _NOT_INHERITED}
+        environ = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in _NOT_INHERITED and not name.startswith(_PYTESTS_OWN)
+        }
         with process.fixed_addresses():
             return subprocess.Popen(
                 [sys.executable, "-m", "pytest_cowmem.zygote", "start"],
                 env=environ | {"PYTHONHASHSEED": "0"} | dict(self.app.env),
                 cwd=rootdir,
                 stdin=far.fileno(),
-                stdout=self._outputs.stdout.file,
-                stderr=self._outputs.stderr.file,
+                stdout=self._outputs.stdout,
+                stderr=self._outputs.stderr,
                 start_new_session=True,  # Ctrl-C is for pytest, which then ends its zygotes
             )
 
@@ -101,20 +91,21 @@ class Zygote:
             "gc": self.app.gc,
         }
         while True:
-            match self._ask(lambda: self._send_start(config, table_fd)):
+            match self._ask((messages.START, config), table_fd):
                 case answers.Started(facts):
                     return Facts.of(**facts)
                 case answers.Failed(line, traceback):
                     raise AppFailed(_not_preloaded(self.app.target, line, traceback))
 
-    def _send_start(self, config: dict[str, Any], table_fd: int) -> None:
-        wire.send(self._control, (messages.START, config))
-        socket.send_fds(self._control, [b"\0"], [table_fd])
-
-    def _ask(self, send: Callable[[], None]) -> answers.Answer:
-        """Send something and wait for the answer. ZygoteDied when none comes."""
+    def _ask(self, message: wire.Message | bytes, *fds: int) -> answers.Answer:
+        """Send a message, descriptors after it, and wait for the answer. ZygoteDied for none."""
         try:
-            send()
+            if isinstance(message, bytes):
+                self._control.sendall(message)
+            else:
+                wire.send(self._control, message)
+            if fds:
+                socket.send_fds(self._control, [b"\0"], fds)
             return answers.named(wire.receive_message(self._control))
         except TimeoutError:
             self._process.kill()
@@ -138,21 +129,19 @@ class Zygote:
         near, far = socket.socketpair()
         try:
             with far:
-                forked = self._ask(lambda: self._send_fork(far, maps))
+                if maps is None:
+                    forked = self._ask(messages.MEASURED, far.fileno())
+                else:
+                    forked = self._ask(messages.TRACED, far.fileno(), maps)
             assert isinstance(forked, answers.Forked)
         except BaseException:
             near.close()
             raise
         return Pair(forked.worker, forked.twin, near)
 
-    def _send_fork(self, far: socket.socket, maps: int | None) -> None:
-        self._control.sendall(messages.MEASURED if maps is None else messages.TRACED)
-        fds = [far.fileno()] if maps is None else [far.fileno(), maps]
-        socket.send_fds(self._control, [b"\0"], fds)
-
     def ask_twin(self, kind: str, expected: type[answers.Expected]) -> answers.Expected:
         """What the twin of a traced worker answers. CannotMeasure where it raised."""
-        answer = self._ask(lambda: wire.send(self._control, (kind,)))
+        answer = self._ask((kind,))
         if isinstance(answer, answers.Failed):
             raise CannotMeasure(
                 f"drawing the app's objects raised {answer.line}: "
@@ -163,7 +152,7 @@ class Zygote:
 
     def reap(self) -> int | None:
         """The exit code of the worker; its twin ends with it. ZygoteDied if the zygote has, too."""
-        reaped = self._ask(lambda: wire.send(self._control, (messages.REAP,)))
+        reaped = self._ask((messages.REAP,))
         assert isinstance(reaped, answers.Reaped)
         if not self.alive:  # the twin may answer in the moment before it follows
             raise self._died()
@@ -200,10 +189,7 @@ def _not_preloaded(target: str, line: str, traceback: str) -> str:
 
 
 class Zygotes:
-    """The zygotes of a run, one for each app.
-
-    Each is started when a test first asks, and replaced when it died.
-    """
+    """The zygotes of a run: one for each app, started when a test first asks for it."""
 
     def __init__(self, rootdir: Path, path: Sequence[str], timeout: float) -> None:
         self._rootdir, self._path, self._timeout = rootdir, path, timeout
@@ -214,20 +200,17 @@ class Zygotes:
         """The running zygote of `app`. AppFailed, with the traceback the first time only."""
         if app in self._failed:
             raise AppFailed(self._failed[app])
-        zygote = self._running.get(app)
-        if zygote is not None and not zygote.alive:
+        if app in self._running and not self._running[app].alive:
             self._running.pop(app).close()
-            zygote = None
-        if zygote is None:
+        if app not in self._running:
             try:
-                zygote = Zygote(app, self._rootdir, self._path, self._timeout)
+                self._running[app] = Zygote(app, self._rootdir, self._path, self._timeout)
             except AppFailed as error:
                 line, _, traceback = str(error).partition("\n")
                 shown = " (its traceback is shown with the first test that needed it)"
                 self._failed[app] = line + (shown if traceback else "")
                 raise
-            self._running[app] = zygote
-        return zygote
+        return self._running[app]
 
     def close(self) -> None:
         """End them all."""

@@ -1,7 +1,4 @@
-"""`@pytest.mark.mem_budget(...)` and tolerances, from what people write to numbers.
-
-Runs in the pytest process; no I/O.
-"""
+"""Budgets and tolerances as people write them. Runs in the pytest process; no I/O."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,10 +14,7 @@ Marker = tuple[tuple[Any, ...], Mapping[str, Any]]  # args and kwargs
 
 @dataclass(frozen=True)
 class Budget:
-    """One test's absolute limits, and its own rounds and tolerances.
-
-    Limits are bytes, nanoseconds or counts, by metric.
-    """
+    """One test's limits in bytes, nanoseconds or counts, and its own rounds and tolerances."""
 
     limits: Mapping[str, int] = field(default_factory=dict)
     rounds: int | None = None
@@ -28,18 +22,12 @@ class Budget:
 
     @classmethod
     def from_markers(cls, markers: Iterable[Marker]) -> "Budget":
-        """Merge markers, closest first: a closer one overrides a farther one keyword by keyword.
-
-        UsageError for an unknown keyword or unit, and for a negative amount.
-        """
+        """Merge markers by keyword: the first, the closest, wins. UsageError for an invalid one."""
         merged: dict[str, Any] = {}
         for args, keywords in markers:
             if args:
-                raise wrong_and_right(
-                    "mem_budget takes keywords only",
-                    f"mem_budget({args[0]!r})",
-                    f"mem_budget(private={args[0]!r})",
-                )
+                wrong, right = f"mem_budget({args[0]!r})", f"mem_budget(private={args[0]!r})"
+                raise wrong_and_right("mem_budget takes keywords only", wrong, right)
             merged = {**keywords, **merged}
         rounds, tolerance = merged.pop("rounds", None), merged.pop("tolerance", None)
         limits = {name: _limit(name, value) for name, value in merged.items()}
@@ -53,20 +41,14 @@ def parse_tolerance(text: object, metric: str) -> Tolerance:
         if isinstance(part, str) and part.strip().endswith("%"):
             if share is not None:
                 raise ValueError("it has two shares")
-            share = _share(part.strip())
+            share = float(part.strip().removesuffix("%")) / 100
+            if not 0 <= share < float("inf"):
+                raise ValueError(f"{part.strip()!r} is not a share")
         else:
             if amount is not None:
                 raise ValueError("it has two amounts")
             amount = units.parse(part, METRICS[metric].unit)
     return Tolerance(share or 0.0, amount or 0)
-
-
-def _share(text: str) -> float:
-    """0.02 from "2 %"."""
-    share = float(text.removesuffix("%")) / 100
-    if not 0 <= share < float("inf"):
-        raise ValueError(f"{text!r} is not a share")
-    return share
 
 
 def parse_tolerance_lines(lines: Iterable[str]) -> dict[str, Tolerance]:
@@ -112,18 +94,15 @@ def _limit(name: str, value: object) -> int:
     try:
         return units.parse(value, unit)
     except ValueError as error:
-        right = units.example(unit) if unit != "count" else 3
-        raise wrong_and_right(str(error), wrong, f"mem_budget({name}={right!r})") from None
+        right = f"mem_budget({name}={units.EXAMPLES[unit]!r})"
+        raise wrong_and_right(str(error), wrong, right) from None
 
 
 def _rounds(value: object) -> int | None:
     if value is None or (isinstance(value, int) and not isinstance(value, bool) and value > 0):
         return value
-    raise wrong_and_right(
-        "rounds is a whole number of at least 1",
-        f"mem_budget(rounds={value!r})",
-        "mem_budget(rounds=5)",
-    )
+    problem = "rounds is a whole number of at least 1"
+    raise wrong_and_right(problem, f"mem_budget(rounds={value!r})", "mem_budget(rounds=5)")
 
 
 def _unknown(name: str) -> str:

@@ -80,10 +80,7 @@ def stale(
     whole_files: Collection[str],
     missing_files: Collection[str],
 ) -> list[tuple[str, str]]:
-    """(profile, test) of the entries whose test is gone.
-
-    A test is gone when its file was collected whole, or is no longer there, and has no such test.
-    """
+    """(profile, test) of the entries whose test is not in its file, or whose file is missing."""
     files = {*whole_files, *missing_files}
     return [
         (key, test)

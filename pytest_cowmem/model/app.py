@@ -32,8 +32,7 @@ class App:
 
     def __post_init__(self) -> None:
         parse_target(self.target)
-        check_policy(self.gc)
-        check_environment(self.env)
+        _check_environment(self.env)
         for name, (is_valid, problem, right) in _CHECKS.items():
             value = getattr(self, name)
             if not is_valid(value):
@@ -45,10 +44,7 @@ class App:
         return self.target if self.gc == "default" else f"{self.target}, gc {self.gc}"
 
     def varied(self, args: Sequence[Any], options: Mapping[str, Any]) -> "App":
-        """This app with the options of a `cow_app` marker.
-
-        A marker that names a target starts from that one alone. UsageError for an invalid marker.
-        """
+        """This app with a `cow_app` marker's options; one that names a target starts afresh."""
         allowed = sorted(option.name for option in fields(App) if option.name != "target")
         for name in options:
             if name not in allowed:
@@ -58,13 +54,10 @@ class App:
                     'cow_app("shop.wsgi:app", gc="freeze")',
                 )
         if len(args) > 1:
-            written = ", ".join(repr(arg) for arg in args)
-            raise wrong_and_right(
-                "cow_app takes one app", f"cow_app({written})", f"cow_app({args[0]!r})"
-            )
-        if args:
-            return App(args[0], **options)
-        return replace(self, **options)
+            wrong = ", ".join(repr(arg) for arg in args)
+            right = f"cow_app({args[0]!r})"
+            raise wrong_and_right("cow_app takes one app", f"cow_app({wrong})", right)
+        return App(args[0], **options) if args else replace(self, **options)
 
 
 def as_app(returned: object) -> App:
@@ -86,8 +79,7 @@ def as_app(returned: object) -> App:
 def parse_target(target: str) -> tuple[str, FactoryCall | None]:
     """(`module:attr`, None), or (`module:factory`, (args, kwargs)) for a factory call.
 
-    As in gunicorn, the arguments are literals and a bare `module` means `module:application`.
-    UsageError for anything else.
+    The arguments are literals. A bare `module` means `module:application`, as in gunicorn.
     """
     if not isinstance(target, str):
         raise wrong_and_right("the app is named by a string", f"{target!r}", '"shop.wsgi:app"')
@@ -120,41 +112,31 @@ def _parse_expression(expression: str) -> tuple[str, FactoryCall | None]:
     return ast.unparse(tree.func), (args, kwargs)
 
 
-def check_policy(policy: str) -> None:
-    """UsageError unless `policy` is one of POLICIES or one to three thresholds."""
-    if policy not in POLICIES and not _is_thresholds(policy):
-        raise wrong_and_right(
-            f"a gc policy is {', '.join(POLICIES)} or thresholds",
-            f"gc={policy!r}",
-            'gc="freeze" or gc="50000,20,100"',
-        )
-
-
-def _is_thresholds(policy: object) -> bool:
-    """Whether `policy` is one to three C ints, none negative, with commas between."""
-    if not isinstance(policy, str):
-        return False
-    words = [word.strip() for word in policy.split(",")]
-    return len(words) <= 3 and all(word.isdecimal() and int(word) < 2**31 for word in words)
-
-
-def check_environment(env: object) -> None:
+def _check_environment(env: object) -> None:
     """UsageError unless `env` maps names to strings that a process can be started with."""
-    if not isinstance(env, Mapping):
-        raise _bad_environment(env)
-    for name, value in env.items():
-        if not _is_variable(name, value):
-            raise _bad_environment({name: value})  # this one alone: the others may be secrets
-
-
-def _bad_environment(env: object) -> UsageError:
-    return wrong_and_right("env maps names to strings", f"env={env!r}", 'env={"SHOP_CACHE": "off"}')
+    wrong = env
+    if isinstance(env, Mapping):
+        invalid = [name for name, value in env.items() if not _is_variable(name, value)]
+        if not invalid:
+            return
+        wrong = {invalid[0]: env[invalid[0]]}  # this one alone: the others may be secrets
+    right = 'env={"SHOP_CACHE": "off"}'
+    raise wrong_and_right("env maps names to strings", f"env={wrong!r}", right)
 
 
 def _is_variable(name: object, value: object) -> bool:
     if not isinstance(name, str) or not isinstance(value, str):
         return False
     return bool(name) and "=" not in name and "\0" not in name + value
+
+
+def _is_policy(value: object) -> bool:
+    """Whether it is one of POLICIES, or one to three C ints that are thresholds."""
+    if not isinstance(value, str):
+        return False
+    words = [word.strip() for word in value.split(",")]
+    ints = all(word.isdecimal() and int(word) < 2**31 for word in words)
+    return value in POLICIES or (ints and len(words) <= 3)
 
 
 def _is_path(text: object) -> bool:
@@ -170,10 +152,6 @@ def _is_hook(value: object) -> bool:
     return value is None or _is_path(value)
 
 
-def _is_interface(value: object) -> bool:
-    return value in INTERFACES
-
-
 def _is_folders(value: object) -> bool:
     return isinstance(value, (list, tuple)) and all(isinstance(folder, str) for folder in value)
 
@@ -182,8 +160,13 @@ def _is_folders(value: object) -> bool:
 _CHECKS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     "prepare": (_is_hook, "prepare must name a function", '"shop.warm:fill_caches"'),
     "after_fork": (_is_hook, "after_fork must name a function", '"shop.warm:fill_caches"'),
+    "gc": (
+        _is_policy,
+        f"a gc policy is {', '.join(POLICIES)} or thresholds",
+        '"freeze" or gc="50000,20,100"',
+    ),
     "interface": (
-        _is_interface,
+        lambda value: value in INTERFACES,
         f"only {' and '.join(map(repr, INTERFACES))} apps can be measured so far",
         '"wsgi"',
     ),

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.typed import typed
 
 FORMAT = 1
 
@@ -88,10 +88,7 @@ class Baseline:
 
 
 def loads(text: str, name: str = "baseline") -> Baseline:
-    """The baseline that `text` holds.
-
-    UsageError, which names it as `name`, for anything that `dumps` would not have written.
-    """
+    """The baseline in `text`. UsageError, which names it, for what `dumps` does not write."""
     if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
         raise UsageError(
             f"the baseline {name} has merge conflict markers: resolve them, "
@@ -112,7 +109,11 @@ def loads(text: str, name: str = "baseline") -> Baseline:
     try:
         if type(version) is not int or version != FORMAT:
             raise ValueError(f'"format" is {version!r}, not {FORMAT}')
-        return Baseline({key: _profile(value) for key, value in data["profiles"].items()})
+        profiles = {}
+        for key, value in data["profiles"].items():
+            environment = typed(Environment, value["environment"])
+            profiles[key] = Profile(environment, typed(Mapping[str, Entry], value["tests"]))
+        return Baseline(profiles)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git"
@@ -127,38 +128,3 @@ def dumps(baseline: Baseline) -> str:
         profiles[key] = {"environment": dict(profile.environment), "tests": tests}
     document = {"format": FORMAT, "profiles": profiles}
     return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
-def _profile(data: Any) -> Profile:
-    environment = {
-        str(key): _checked(value, (str, int), key) for key, value in data["environment"].items()
-    }
-    return Profile(
-        environment, {test: _entry(test, value) for test, value in data["tests"].items()}
-    )
-
-
-def _entry(test: str, data: Any) -> Entry:
-    unknown = set(data) - set(Entry.__dataclass_fields__)
-    if unknown:
-        raise ValueError(f"{test} has the unknown key {unknown.pop()!r}")
-    return Entry(
-        metrics=_amounts(data["metrics"]),
-        spread=_amounts(data["spread"]),
-        rounds=_checked(data["rounds"], (int,), test),
-        source=_checked(data["source"], (str,), test),
-        gc=_checked(data["gc"], (str,), test),
-        layout=_checked(data["layout"], (str,), test),
-        modules=_amounts(data.get("modules", {})),
-    )
-
-
-def _amounts(data: Any) -> dict[str, int]:
-    return {str(name): _checked(value, (int,), name) for name, value in data.items()}
-
-
-def _checked(value: Any, kinds: tuple[type, ...], name: object) -> Any:
-    if type(value) not in kinds:
-        wanted = " or ".join(kind.__name__ for kind in kinds)
-        raise TypeError(f"{name} is {value!r}, not {wanted}")
-    return value

@@ -1,7 +1,4 @@
-"""What can go wrong, as exceptions. Runs in the pytest process.
-
-An exception's text is one sentence with the cause and the mend.
-"""
+"""What can go wrong; each text has the cause and the mend. Runs in the pytest process."""
 
 
 class CowmemError(Exception):

@@ -1,17 +1,14 @@
-"""The record of one measured test. Runs in the pytest process; no I/O.
-
-Reports are made of records, and xdist carries them from its workers to the controller.
-"""
+"""The record of one measured test, which xdist carries too. Runs in the pytest process; no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass
 from enum import Enum
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from pytest_cowmem.model.baseline import Entry, Environment
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.typed import typed
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 
 
@@ -30,10 +27,7 @@ class Proof:
 
     @property
     def failed(self) -> bool:
-        """Whether the gate stayed green at twice its tolerance.
-
-        It need not get there: less than that can be left to un-share.
-        """
+        """Whether the gate stayed green at twice its tolerance. Less can be left to un-share."""
         return not self.caught and self.planted >= 2 * self.allowed
 
 
@@ -72,32 +66,10 @@ class Record:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Record":
         """The inverse of `to_dict`."""
-        record = revived(cls, data)
+        record = typed(cls, data)
         assert isinstance(record, cls)
         return record
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: value.value if isinstance(value, Enum) else value for name, value in pairs}
-
-
-def revived(kind: Any, data: Any) -> Any:
-    """A value of type `kind` from what `asdict` made of it.
-
-    The types are dataclasses, tuples of them, optional ones and enumerations; others stay.
-    """
-    parts = get_args(kind)
-    if NoneType in parts:
-        if data is None:
-            return None
-        return revived(next(part for part in parts if part is not NoneType), data)
-    if is_dataclass(kind) and isinstance(kind, type):
-        hints = get_type_hints(kind)
-        values = {
-            field.name: revived(hints[field.name], data[field.name]) for field in fields(kind)
-        }
-        return kind(**values)
-    if get_origin(kind) is tuple:
-        kinds = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
-        return tuple(revived(*pair) for pair in zip(kinds, data, strict=True))
-    return kind(data) if isinstance(kind, type) and issubclass(kind, Enum) else data

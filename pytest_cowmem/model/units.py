@@ -1,7 +1,6 @@
 """Sizes and times as people write them: "6 MiB" is 6291456, "5 ms" is 5000000.
 
-Runs in the pytest process. Inside the program every amount is a plain int: bytes, nanoseconds or
-a count.
+Runs in the pytest process. Elsewhere every amount is a plain int: bytes, nanoseconds or a count.
 """
 
 import re
@@ -17,27 +16,26 @@ _FACTORS: dict[Unit, dict[str, int]] = {"bytes": SIZES, "ns": TIMES, "count": {}
 _FACTOR_OF_PLAIN_NUMBERS = {"bytes": 1, "ns": TIMES["s"], "count": 1}
 _SHOWN: dict[Unit, tuple[str, ...]] = {"bytes": ("B", "KiB", "MiB", "GiB"), "ns": tuple(TIMES)}
 _AMOUNT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]+)?\s*", re.ASCII)
-_EXAMPLES = {"bytes": "6 MiB", "ns": "5 ms", "count": "3"}
 _KINDS = {
     "bytes": 'a size such as "6 MiB"',
     "ns": 'a time such as "5 ms"',
     "count": "a whole number",
 }
-
-
-def example(unit: Unit) -> str:
-    """An amount of that unit, as a person would write it."""
-    return _EXAMPLES[unit]
+EXAMPLES: dict[Unit, object] = {"bytes": "6 MiB", "ns": "5 ms", "count": 3}
 
 
 def parse(value: object, unit: Unit) -> int:
     """Bytes, nanoseconds or a count from what a person wrote.
 
-    A plain number is bytes, seconds or a count. ValueError, with the cause alone, for anything
-    else and for half a byte; the fraction of a byte that larger units leave is cut off.
+    A plain number is bytes, seconds or a count. The fraction of a byte that larger units leave is
+    cut off. ValueError, with the cause alone, for anything else and for half a byte.
     """
     number, name = _split(value, unit)
-    factor = _factor(value, name, unit)
+    factors = _FACTORS[unit]
+    if name is not None and name not in factors:
+        mend = f" (known: {', '.join(factors)})" if factors else ", and a count has none"
+        raise ValueError(f"{value!r} has the unknown unit {name!r}{mend}")
+    factor = factors[name] if name else _FACTOR_OF_PLAIN_NUMBERS[unit]
     amount = number * factor
     if amount != int(amount) and factor == 1:
         of_what = "" if unit == "count" else f" of {name or 'bytes'}"
@@ -57,17 +55,6 @@ def _split(value: object, unit: Unit) -> tuple[Decimal, str | None]:
     return Decimal(match[1]), match[2]
 
 
-def _factor(value: object, name: str | None, unit: Unit) -> int:
-    """What to multiply a number by that has this name behind it."""
-    if name is None:
-        return _FACTOR_OF_PLAIN_NUMBERS[unit]
-    factors = _FACTORS[unit]
-    if name not in factors:
-        mend = f" (known: {', '.join(factors)})" if factors else ", and a count has none"
-        raise ValueError(f"{value!r} has the unknown unit {name!r}{mend}")
-    return factors[name]
-
-
 def render(amount: "int | float", unit: Unit) -> str:
     """An amount for people, to three figures or so: "1.25 MiB", "310 us", "12"."""
     if unit == "count":
@@ -78,15 +65,9 @@ def render(amount: "int | float", unit: Unit) -> str:
             name = candidate
     factor = _FACTORS[unit][name]
     scaled = amount / factor
-    decimals = 0 if factor == 1 else _decimals(scaled)
+    whole_digits = len(str(int(abs(scaled))))
+    decimals = 0 if factor == 1 else max(3 - whole_digits, 0)
     return f"{scaled:,.{decimals}f} {name}"
-
-
-def _decimals(scaled: float) -> int:
-    """How many digits after the point give three figures."""
-    if abs(scaled) >= 100:
-        return 0
-    return 1 if abs(scaled) >= 10 else 2
 
 
 def render_change(amount: "int | float", unit: Unit) -> str:

@@ -9,10 +9,7 @@ from pytest_cowmem.model.errors import UsageError
 
 
 def load(path: Path) -> Baseline:
-    """The baseline in the file; an empty one where there is no file.
-
-    UsageError for a file that cannot be understood. Such a file is never overwritten.
-    """
+    """The baseline in the file, empty where there is none. UsageError when it cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -26,18 +23,14 @@ def load(path: Path) -> Baseline:
 
 def check_writable(path: Path) -> None:
     """UsageError where `write` would fail: better said before a run than after it."""
+    if not path.parent.is_dir():
+        raise _refused(path, "its folder does not exist")
     if not os.access(path.parent, os.W_OK):
-        missing = not path.parent.is_dir()
-        raise _refused(
-            path, "its folder does not exist" if missing else "its folder is not writable"
-        )
+        raise _refused(path, "its folder is not writable")
 
 
 def write(path: Path, baseline: Baseline) -> None:
-    """Replace the file in one step: a reader sees the old text or the new one.
-
-    UsageError where the folder cannot be written.
-    """
+    """Replace the file in one step. UsageError where the folder cannot be written."""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

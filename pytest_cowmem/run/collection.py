@@ -1,7 +1,4 @@
-"""What is decided before any test runs. Runs in the pytest process.
-
-Markers have to be valid, what was collected is kept, and what measures nothing can be left out.
-"""
+"""What is decided of the collected tests before any runs. Runs in the pytest process."""
 
 from dataclasses import dataclass, field
 
@@ -32,10 +29,7 @@ class Collected:
 
 
 def check_markers(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """pytest.UsageError for the first invalid marker.
-
-    An xdist worker has no way to raise one: it keeps the text, and runs nothing.
-    """
+    """pytest.UsageError for the first invalid marker; an xdist worker keeps its text, and stops."""
     for item in items:
         try:
             budget_of(item)
@@ -56,10 +50,7 @@ def note_file(collected: Collected, report: pytest.CollectReport) -> None:
 
 
 def note_collected(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep which measured tests each file has, and which files were collected whole.
-
-    A baseline entry without a test in one of those is stale.
-    """
+    """Keep which measured tests each file has, and the files that may hold stale entries."""
     for item in items:
         keep_id(item)
         tests = collected.files.setdefault(item.nodeid.partition("::")[0], [])
@@ -69,13 +60,10 @@ def note_collected(collected: Collected, config: pytest.Config, items: list[pyte
     named = [argument.partition("::")[0] for argument in config.args if "::" in argument]
     picked = {(folder / path).resolve() for path in named}
     # --lf leaves out tests before they are collected. With --pyargs an argument names a module.
-    if config.getoption("lf", False) or (picked and config.getoption("pyargs")):
-        collected.whole = []
-    else:
-        root = config.rootpath
-        collected.whole = [
-            file for file in collected.files if (root / file).resolve() not in picked
-        ]
+    if not config.getoption("lf", False) and not (picked and config.getoption("pyargs")):
+        for file in collected.files:
+            if (config.rootpath / file).resolve() not in picked:
+                collected.whole.append(file)
 
 
 def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:

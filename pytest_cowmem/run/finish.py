@@ -27,9 +27,9 @@ def document(
     unfit: Collection[str],
     write: bool,
 ) -> Document:
-    """The run as one value; the baseline is written first, where `write` and the settings say so.
+    """The run as one value, after the baseline was written where `write` and the settings say so.
 
-    Tests in `unfit` failed after they were measured, and the baseline does not learn them.
+    Tests in `unfit` failed after they were measured: the baseline does not learn them.
     """
     settings = session.settings
     defaults = {name for name, metric in METRICS.items() if metric.tolerance}

@@ -32,10 +32,7 @@ def is_measured(item: pytest.Item) -> bool:
 
 
 def app_of(item: pytest.Item, base: object) -> App:
-    """The app of a test: what the cow_app fixture returned, varied by its cow_app markers.
-
-    The farthest marker comes first.
-    """
+    """What the cow_app fixture returned, varied by the test's markers, the farthest first."""
     markers = list(item.iter_markers("cow_app"))
     named = any(marker.args for marker in markers)
     app = App("replaced:app") if base is None and named else as_app(base)
@@ -60,10 +57,7 @@ def source_hash(item: pytest.Item) -> str:
 
 
 def refuse_test_case(item: pytest.Item) -> None:
-    """UsageError for a method of a unittest.TestCase.
-
-    unittest calls it, once, and a scenario is run in rounds.
-    """
+    """UsageError for a method of a unittest.TestCase, which can be run once only."""
     if issubclass(getattr(item, "cls", None) or object, unittest.TestCase):
         raise UsageError(
             f"{item.name} is a method of a unittest.TestCase, which cannot be measured: "

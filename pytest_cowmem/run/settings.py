@@ -18,10 +18,7 @@ Number = TypeVar("Number", int, float)
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked to do.
-
-    `path` holds absolute folders, `timeout` is in seconds, `update` is a mode or None.
-    """
+    """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds."""
 
     app: App | None
     baseline: Path
@@ -63,9 +60,8 @@ def _baseline(config: pytest.Config) -> Path:
     given: str | None = config.getoption("cowmem_baseline")
     if given:
         return config.invocation_params.dir / given
-    name: str = config.getini("cowmem_baseline")
     folder = config.inipath.parent if config.inipath else config.rootpath
-    return folder / name
+    return folder / str(config.getini("cowmem_baseline"))
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:
@@ -77,7 +73,6 @@ def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:
         if not 0 < value < 10**9:
             raise ValueError
     except ValueError:
-        raise wrong_and_right(
-            f"{name} is a positive number", f"{name} = {text}", f"{name} = 3"
-        ) from None
+        problem = f"{name} is a positive number"
+        raise wrong_and_right(problem, f"{name} = {text}", f"{name} = 3") from None
     return value

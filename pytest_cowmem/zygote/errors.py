@@ -10,7 +10,7 @@ def told(error: BaseException) -> "tuple[str, str]":
     here = os.path.dirname(__file__) + os.sep
     while trace is not None and trace.tb_frame.f_code.co_filename.startswith(here):
         trace = trace.tb_next
-    line = "".join(traceback.format_exception_only(type(error), error)).strip()
+    line = "".join(traceback.format_exception_only(error)).strip()
     if trace is None:
         return line, line
     return line, "".join(traceback.format_exception(type(error), error, trace))

@@ -29,7 +29,7 @@ def fork_into(life: Callable[[], Any]) -> int:
         if not isinstance(end.code, (int, type(None))):
             print(end.code, file=sys.stderr)
     except BaseException as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        traceback.print_exception(error)
     finally:
         try:
             sys.stdout.flush()
@@ -39,13 +39,10 @@ def fork_into(life: Callable[[], Any]) -> int:
 
 
 def wait(pid: int) -> "int | None":
-    """Reap `pid`: its exit code, or minus the signal that ended it.
-
-    None where the app's own SIGCHLD handling took it.
-    """
+    """Reap `pid`: its exit code, or minus the signal that ended it; None where that is lost."""
     try:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    except ChildProcessError:
+    except ChildProcessError:  # the app's own SIGCHLD handling has reaped it
         return None
 
 

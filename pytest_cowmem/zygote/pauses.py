@@ -57,10 +57,7 @@ def shared_table(fd: int) -> "memoryview[int]":
 
 
 def arm(table: "memoryview[int]") -> None:
-    """Start recording.
-
-    The callback runs once before that, so that its own first faults do not count as a collection's.
-    """
+    """Start recording, after a first call whose own faults do not count as a collection's."""
     global _record
     _record = record = recorder(table)
     record("start", {})
@@ -76,9 +73,9 @@ def armed() -> bool:
 
 
 def calibrate(objects: int = 100_000, repeats: int = 7) -> int:
-    """How fast this machine collects: thread CPU nanoseconds of one collection of `objects` lists.
+    """Thread CPU nanoseconds of one collection of `objects` lists, the least of `repeats`.
 
-    It is the least of `repeats`. Runs in a throwaway fork, since it freezes all other objects.
+    Runs in a throwaway fork, since it freezes all other objects.
     """
     gc.disable()
     gc.freeze()

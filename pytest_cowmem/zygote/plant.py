@@ -1,7 +1,4 @@
-"""Plant a regression, to see whether the gate notices.
-
-Runs in the worker, in the rounds that prove the gate and in no others.
-"""
+"""Plant a regression, to see whether the gate notices. Runs in the worker, in those rounds only."""
 
 import gc
 import mmap
@@ -14,18 +11,12 @@ _MOST_OBJECTS = 1_000_000  # looked at for one request, so that a heap without n
 
 
 def plant(kind: str, pages: int) -> int:
-    """Dirty `pages` more pages; returns how many could be dirtied.
-
-    "read" refers to the app's objects, "allocate" writes to new pages and keeps them.
-    """
+    """Dirty `pages` more pages, by "read" or "allocate"; returns how many could be."""
     return read(pages) if kind == "read" else allocate(pages)
 
 
 def read(pages: int) -> int:
-    """Refer to objects until `pages` pages are reached for the first time.
-
-    Returns how many were: fewer when no object is left.
-    """
+    """Refer to the app's objects until `pages` more pages are reached; returns how many were."""
     before = len(_reached)
     for looked_at, obj in enumerate(_objects):
         _reached.add(id(obj) // mmap.PAGESIZE)
@@ -65,10 +56,7 @@ def walk() -> Iterator[Any]:
 
 
 def parts(obj: Any) -> Iterator[Any]:
-    """What an object refers to, one by one for the builtin containers.
-
-    A list of their items would refer to all of them at once.
-    """
+    """What an object refers to, one by one: a list of them would refer to all at once."""
     if type(obj) in _ITERATED:
         return iter(obj)
     if type(obj) is dict:

@@ -1,7 +1,6 @@
-"""What a process asks the kernel to do for itself, through prctl and personality.
+"""What a process asks of the kernel by prctl and personality, which only ctypes reaches.
 
-Runs in the zygote and its forks, and in the pytest process when it starts a zygote. It uses
-`ctypes`, since the standard library wraps neither call.
+Runs in the zygote and its forks, and in the pytest process when it starts a zygote.
 """
 
 import ctypes
@@ -19,20 +18,14 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when `parent` ends (prctl(2)).
-
-    A fork does not inherit this, so every fork calls it.
-    """
+    """Have the kernel kill this process when `parent` ends. Forks do not inherit it (prctl(2))."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended before the call
         os._exit(1)
 
 
 def adopt_orphans() -> None:
-    """Become, instead of init, the parent of descendants whose own parent ends (prctl(2)).
-
-    A fork does not inherit this.
-    """
+    """Become the parent of descendants whose own ends. Forks do not inherit it (prctl(2))."""
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 

@@ -34,10 +34,7 @@ def send_bytes(sock: socket.socket, payload: "bytes | memoryview") -> None:
 
 
 def receive(sock: socket.socket) -> "Message | bytes":
-    """The next frame: a message's tuple, or the bytes of a raw frame.
-
-    EOFError when the other end is gone.
-    """
+    """The next frame: a message, or the bytes of a raw one. EOFError when the other end is gone."""
     length = int.from_bytes(_read_exactly(sock, _HEADER_BYTES), "big")
     if length & _RAW:
         return _read_exactly(sock, length ^ _RAW)
@@ -72,25 +69,19 @@ def receive_into(sock: socket.socket, buffer: memoryview) -> int:
 
 
 def receive_fds(sock: socket.socket, count: int) -> "list[int]":
-    """Descriptors from the other end, which programs that the app executes do not inherit.
-
-    socket.recv_fds ignores MSG_CMSG_CLOEXEC.
-    """
+    """Descriptors from the other end, which programs that the app executes do not inherit."""
     fds = socket.recv_fds(sock, 1, count)[1]
     for fd in fds:
-        os.set_inheritable(fd, False)
+        os.set_inheritable(fd, False)  # recv_fds ignores MSG_CMSG_CLOEXEC
     return fds
 
 
 def _read_exactly(sock: socket.socket, count: int) -> bytes:
-    first = sock.recv(min(count, _PIECE)) if count else b""
-    if len(first) == count:
-        return first
-    parts = [first]
-    missing = count - len(first)
-    while missing:
-        if not parts[-1]:
+    parts = []
+    while count:
+        part = sock.recv(min(count, _PIECE))
+        if not part:
             raise EOFError
-        parts.append(sock.recv(min(missing, _PIECE)))
-        missing -= len(parts[-1])
-    return b"".join(parts)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)  # one part alone is not copied

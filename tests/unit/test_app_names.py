@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cowmem.model.app import App, check_policy, parse_target
+from pytest_cowmem.model.app import App, parse_target
 from pytest_cowmem.model.errors import UsageError
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(
@@ -98,13 +98,13 @@ def test_what_names_no_app(target):
     "policy", ["default", "freeze", "off", "700", "50000,20", "50000, 20, 100", "0,0,0"]
 )
 def test_gc_policies(policy):
-    check_policy(policy)
+    App("shop:app", gc=policy)
 
 
 @pytest.mark.parametrize("policy", ["", "frozen", "1,2,3,4", "-1", "1.5", "700,", None, 700])
 def test_what_is_no_gc_policy(policy):
     with pytest.raises(UsageError, match="right: gc="):
-        check_policy(policy)
+        App("shop:app", gc=policy)
 
 
 @pytest.mark.parametrize(

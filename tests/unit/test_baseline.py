@@ -67,6 +67,11 @@ def test_one_value_a_line_sorted_and_a_newline_at_the_end():
         ('<<<<<<< HEAD\n{"format": 1}\n=======\n>>>>>>> other\n', "merge conflict markers"),
         (dumps(ONE).replace("4096", "4096.5"), "private is 4096.5, not int"),
         (dumps(ONE).replace('"rounds": 3', '"rounds": 3, "extra": 1'), "unknown key 'extra'"),
+        (
+            dumps(ONE).replace('"rounds": 3,', ""),
+            "missing 1 required positional argument: 'rounds'",
+        ),
+        (dumps(ONE).replace('"3.13.0"', "3.13"), "python is 3.13, not str or int"),
     ],
 )
 def test_what_is_no_baseline_is_refused_with_the_cause(text, words):

@@ -27,22 +27,22 @@ def test_this_machine_can_measure():
 
 
 def test_every_row_names_a_cost_and_a_mend_for_where_it_lacks():
-    assert not [finding.name for finding in doctor.examine() if not (finding.cost and finding.mend)]
+    assert not [check.name for check in doctor.CHECKS if not (check.cost and check.mend)]
 
 
-def raising():
+def raising(pid):
     raise PermissionError
 
 
 def test_a_fatal_lack_exits_with_1_and_a_limit_does_not():
-    fatal = doctor.needed(
-        "smaps_rollup", raising, "impossible without", "no private", "mount /proc"
-    )
-    limited = doctor.needed("pagemap", raising, "limited", "no copied", "use another kernel")
-    text, code = doctor.report([fatal, limited])
+    look = doctor.readable(raising, "impossible without")
+    fatal = doctor.Check("smaps_rollup", look, "no private", "mount /proc")
+    look = doctor.readable(raising, "limited")
+    limited = doctor.Check("pagemap", look, "no copied", "use another kernel")
+    text, code = doctor.report([fatal, limited], 1)
     assert code == 1
     assert "measuring is impossible" in text
-    text, code = doctor.report([limited])
+    text, code = doctor.report([limited], 1)
     assert code == 0
     assert "pagemap: no copied; use another kernel" in text
 
@@ -50,16 +50,16 @@ def test_a_fatal_lack_exits_with_1_and_a_limit_does_not():
 def test_huge_pages_handed_out_unasked_are_a_limit(tmp_path):
     setting = tmp_path / "enabled"
     setting.write_text("[always] madvise never\n")
-    assert doctor.huge_pages(setting).verdict == "limited"
+    assert doctor.huge_pages(1, setting) == ("always", "limited")
     setting.write_text("always [madvise] never\n")
-    assert doctor.huge_pages(setting).verdict == "ok"
+    assert doctor.huge_pages(1, setting) == ("madvise", "ok")
 
 
 def test_a_debug_or_free_threaded_build_is_a_limit():
     plain = Build("cpython", (3, 14, 5))
-    assert doctor.python_build(plain).verdict == "ok"
-    assert doctor.python_build(replace(plain, debug=True)).verdict == "limited"
-    assert doctor.python_build(replace(plain, free_threaded=True)).found.endswith("free-threaded")
+    assert doctor.python_build(1, plain)[1] == "ok"
+    assert doctor.python_build(1, replace(plain, debug=True))[1] == "limited"
+    assert doctor.python_build(1, replace(plain, free_threaded=True))[0].endswith("free-threaded")
 
 
 OTHERS = (
@@ -118,9 +118,9 @@ IN_V1, IN_V2 = "memory/ci/job/memory.limit_in_bytes", "unified/ci/job/memory"
     ids=["v2", "hybrid", "v1 in a container", "around", "high"],
 )
 def test_a_memory_limit_is_found_and_named(machine, groups, mounts, limits):
-    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
-    assert finding.found.startswith("64.0 MiB")
-    assert finding.verdict == "limited"
+    text, verdict = doctor.cgroup_limit(1, machine(groups, mounts, limits))
+    assert text.startswith("64.0 MiB")
+    assert verdict == "limited"
 
 
 @pytest.mark.parametrize(
@@ -133,9 +133,7 @@ def test_a_memory_limit_is_found_and_named(machine, groups, mounts, limits):
     ids=["elsewhere", "outside", "not mounted"],
 )
 def test_a_memory_limit_out_of_sight_is_unknown(machine, groups, mounts, limits):
-    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
-    assert finding.found.startswith("unknown")
-    assert finding.verdict == "limited"
+    assert doctor.cgroup_limit(1, machine(groups, mounts, limits)) == ("unknown", "limited")
 
 
 @pytest.mark.parametrize(
@@ -148,9 +146,8 @@ def test_a_memory_limit_out_of_sight_is_unknown(machine, groups, mounts, limits)
     ids=["v2", "hybrid", "no controller"],
 )
 def test_no_memory_limit_is_fine(machine, groups, mounts, limits):
-    finding = doctor.cgroup_limit(machine(groups, mounts, limits))
-    assert (finding.found, finding.verdict) == ("none", "ok")
+    assert doctor.cgroup_limit(1, machine(groups, mounts, limits)) == ("none", "ok")
 
 
 def test_a_kernel_without_control_groups_has_no_limit(tmp_path):
-    assert doctor.cgroup_limit(tmp_path).found == "none"
+    assert doctor.cgroup_limit(1, tmp_path) == ("none", "ok")

@@ -22,7 +22,7 @@ from pytest_cowmem.model.explanation import (
     Resident,
     by_statement,
 )
-from pytest_cowmem.model.record import revived
+from pytest_cowmem.model.typed import typed
 
 ROOT = Path("/srv")
 VIEWS, FLASK = "/srv/shop/views.py", "/usr/lib/python3/dist-packages/flask/app.py"
@@ -162,7 +162,7 @@ def test_the_measured_values_are_held_once(why):
 
 
 def test_an_explanation_goes_through_json_unchanged(why):
-    assert revived(Explanation, json.loads(json.dumps(asdict(why)))) == why
+    assert typed(Explanation, json.loads(json.dumps(asdict(why)))) == why
 
 
 def row(path, number, importing, pages):

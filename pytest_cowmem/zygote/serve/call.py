@@ -9,10 +9,7 @@ from pytest_cowmem.zygote.serve.load import load
 
 
 def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
-    """Call `module:function` with pickled (args, kwargs).
-
-    It answers with the pickled result, or with the traceback.
-    """
+    """Call `module:function` with pickled (args, kwargs); tell its pickled result or traceback."""
     try:
         args, kwargs = pickle.loads(arguments)
         returned = load(target)(*args, **kwargs)
@@ -23,7 +20,7 @@ def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
                 f"what it returned cannot be sent back ({error}): return what pickle can hold"
             ) from None
     except Exception as error:
-        text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+        text = "".join(traceback.format_exception(error))
         wire.send(sock, (messages.RAISED, f"{type(error).__name__}: {error}", text))
     else:
         wire.send(sock, (messages.RETURNED,))

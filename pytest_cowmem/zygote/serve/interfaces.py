@@ -1,4 +1,7 @@
-"""The interfaces that an app can be served through, and an app's own. Runs in the zygote."""
+"""The interfaces that an app can have, and how to find an app's. Runs in the zygote.
+
+A new interface is a new module with what `Interface` names, and a line in INTERFACES.
+"""
 
 import socket
 from collections.abc import Sequence

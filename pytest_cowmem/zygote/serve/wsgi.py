@@ -55,7 +55,7 @@ class RequestBody(io.RawIOBase):
 
 
 class Response:
-    """The server's side of one WSGI call; it sends the status with the first bytes."""
+    """The server's side of one WSGI call; the status is sent with the first bytes."""
 
     __slots__ = ("_head", "_sock", "_with_body", "begun", "status")
 
@@ -100,10 +100,8 @@ class Response:
                         f"a WSGI header is two strings, and the app gave {name!r}: {value!r}"
                     )
                 (name + value).encode("latin-1")
-            wire.send(
-                self._sock,
-                (messages.HEAD, str(status), [(str(name), str(value)) for name, value in headers]),
-            )
+            pairs = [(str(name), str(value)) for name, value in headers]
+            wire.send(self._sock, (messages.HEAD, str(status), pairs))
         self.begun = True
 
     def write(self, chunk: bytes) -> None:
@@ -132,14 +130,11 @@ def call_app(app: WSGIApp, environ: Environ, response: Response) -> None:
 
 
 def answer(app: WSGIApp, environ: Environ, response: Response) -> bool:
-    """Run the app; an exception becomes a 500 with its traceback on stderr.
-
-    False where it came after the response had begun.
-    """
+    """Run the app; an exception becomes a 500. False where the response had begun before it."""
     try:
         call_app(app, environ, response)
     except Exception as error:
-        traceback.print_exception(type(error), error, error.__traceback__)
+        traceback.print_exception(error)
         if response.begun:
             return False
         response.start(
@@ -164,10 +159,7 @@ def complete(environ: Environ, body: Any) -> Environ:
 
 
 def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body: bool) -> None:
-    """Serve one request.
-
-    The body is pulled as the app reads it, and the response sent as it comes.
-    """
+    """Serve one request; its body is pulled as the app reads it, the response sent as it comes."""
     body = io.BufferedReader(RequestBody(sock)) if has_body else io.BytesIO()
     response = Response(sock, environ["REQUEST_METHOD"] != "HEAD")
     if answer(app, complete(environ, body), response):
@@ -179,10 +171,9 @@ def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body:
 def serve_burst(
     sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float
 ) -> None:
-    """Serve one request `times` times, and send the last response.
+    """Serve one request `times` times, all with the same status, and send the last response.
 
-    The others must have the same status. Where they take longer than `seconds`, the pytest process
-    is told in between that they go on.
+    Where they take longer than `seconds`, the pytest process is told that they go on.
     """
     clock = time.monotonic
     tell_at = clock() + seconds
