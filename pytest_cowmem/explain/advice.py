@@ -141,8 +141,8 @@ def read_less(case: Case) -> Iterator[Advice]:
     can only be copies of shared pages.
 
     The rule is silent where memory came and went so often that page faults say little of what is
-    private at the end. It is silent too where most of what was copied is not objects of one module:
-    there it is free space that new objects fill, or data without objects.
+    private at the end. It speaks only where objects of one module are most of what was copied.
+    Otherwise new objects fill free space there, or it is data without objects.
     """
     why = case.why
     if why.share > _COUNTED_TWICE:
@@ -213,7 +213,7 @@ def _who_collects(case: Case, where: str) -> str:
             "something turned the garbage collector on in the worker, "
             f"and the app forks with it off{where}: look for gc.enable()"
         )
-    # By itself the collector begins with the youngest generation.
+    # The collector begins with the youngest generation where nobody calls it.
     if case.value("gc_collections") == case.value("gc_collections_2"):
         return (
             "gc.collect() is called in the worker, "
@@ -252,7 +252,7 @@ def _small_imports(case: Case) -> int:
 
 
 def _small_caches(case: Case) -> int:
-    """Bytes of the containers that no other rule names, and no late import accounts for."""
+    """Bytes of the containers that neither another rule nor a late import accounts for."""
     named = [*caches(case), leaked_to(case)]
     size = 0
     for container in case.why.containers:

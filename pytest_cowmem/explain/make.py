@@ -25,9 +25,9 @@ def make(
     lines = _lines(charged, rootdir)
     collections = _collections(charged, rootdir)
     imports = late_imports(charged.lines, charged.files, rootdir)
-    known = trace.loaded.union(late.module for late in imports)
-    containers = _containers(trace.containers, known, rootdir)
-    found = Explanation(
+    modules = trace.loaded.union(late.module for late in imports)
+    containers = _containers(trace.containers, modules, rootdir)
+    explanation = Explanation(
         measured=values,
         explained=sum(line.bytes for line in lines) + sum(part.bytes for part in collections),
         tracer=tracer,
@@ -39,8 +39,8 @@ def make(
         modules=_modules(lines, collections, containers),
         objects=trace.objects,
     )
-    case = Case(found, trace.requests, facts, charged.collects, trace.tells_warm_up)
-    return replace(found, advice=advise(case))
+    case = Case(explanation, trace.requests, facts, charged.collects, trace.tells_warm_up)
+    return replace(explanation, advice=advise(case))
 
 
 def _lines(charged: Charged, rootdir: Path) -> tuple[Line, ...]:

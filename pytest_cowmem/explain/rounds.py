@@ -49,7 +49,7 @@ class TracedRound(Round):
             self.ask((messages.MARK,), answers.Marked)
 
     def trace(self) -> Trace:
-        """Ask worker and twin for all they can tell, the worker blocked after its last request.
+        """Ask worker and twin for all they have, the worker blocked after its last request.
 
         WorkerDied where the worker is gone, CannotMeasure where the twin fails.
         """
@@ -91,7 +91,7 @@ def _growths(
     new: Mapping[str, int],
     filled: Mapping[str, tuple[str, int]],
 ) -> dict[str, Growth]:
-    """What was told of each container: its entries, its new bytes, and where it is filled."""
+    """The growth of each container: its entries, its new bytes, and where it is filled."""
     growths = {}
     for name, (before, after) in grown.items():
         path, line = filled.get(name, ("", 0))

@@ -71,7 +71,7 @@ class Container:
 
     `name` is where it hangs, `module` the module that has it. `before` and `after` count its
     entries, and `bytes` is what is new in it. `path:line` is where the app fills it; "" and 0 where
-    that was not found.
+    that is unknown.
     """
 
     name: str
@@ -163,7 +163,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a test's private bytes went.
+    """The causes of a test's private bytes.
 
     `measured` holds the measured rounds' values by metric. All else is of one traced round.
 
@@ -193,12 +193,12 @@ class Explanation:
 
     @property
     def fresh(self) -> int | None:
-        """The part on pages the twin does not have. None where the kernel does not tell."""
+        """The part on pages the twin does not have. None where the kernel does not say."""
         return self.measured.get("fresh")
 
     @property
     def copied(self) -> int | None:
-        """The part on pages the twin has too. None where the kernel does not tell."""
+        """The part on pages the twin has too. None where the kernel does not say."""
         return self.measured.get("copied")
 
     @property

@@ -11,7 +11,7 @@ _LEAST_POINTS = 5
 
 
 def growth_per_request(points: Sequence[Point]) -> int | None:
-    """Bytes a request at steady state; None where there are too few requests to tell.
+    """Bytes a request at steady state; None for too few requests.
 
     The first third of the requests is warm-up. The growth is the least of three slopes: over all of
     the rest, and over each half of it. It is 0 where their signs differ. A leak rises all the way.

@@ -13,7 +13,7 @@ from pytest_cowmem.model.observation import Observation
 class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
-    Values are bytes, nanoseconds or counts. A metric that could not be had is absent.
+    Values are bytes, nanoseconds or counts. A metric that could not be read is absent.
     """
 
     values: Mapping[str, int]
@@ -47,8 +47,8 @@ class Measurement:
         """The median of bytes and counts, the minimum of times; what one round lacks is left out.
 
         One round in four may be far off without counting as noise: the first after a checkout may
-        compile what a request imports. Of times, to which other work on the machine only adds,
-        every other round may.
+        compile what a request imports. Every other round may be far off in times, to which other
+        work on the machine only adds.
         """
         values, spread = {}, {}
         for name, metric in METRICS.items():

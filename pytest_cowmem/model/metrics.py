@@ -32,8 +32,8 @@ class Tolerance:
 LAYOUT_NOISE = 128 * 1024
 
 # The share of fresh memory that another layout may move: whether a large block fits a hole decides
-# if the heap has to grow. Over 28 layouts of the example's reports (address randomisation on,
-# CPython 3.11) the highest resident growth of some 19 MiB moved by up to 3.4 %.
+# if the heap has to grow. The highest resident growth of some 19 MiB moved by up to 3.4 %, over 28
+# layouts of the example's reports (address randomisation on, CPython 3.11).
 PACKING = 0.05
 
 WIDENING = frozenset({"fresh", "returned"})  # metrics of a baseline that `packed` reads
@@ -81,9 +81,9 @@ _FEW_REQUESTS = (
 class Metric:
     """A figure of one round, in `unit`: bytes, nanoseconds or a count.
 
-    `read` takes it from an observation, and gives None where it could not be had; `missing` then
-    says why. `needs` is the file of /proc that it takes, where a kernel may be built without it.
-    `tolerance` is set for the metrics that are held to the baseline by default. `moves` is what
+    `read` takes it from an observation, and gives None where there is nothing to read. `missing`
+    then says why. `needs` is the file of /proc that it takes, where a kernel may be built without
+    it. `tolerance` is set for the metrics that are held to the baseline by default. `moves` is what
     another layout may move it by. `headline` is set for those that a failure always shows.
     """
 

@@ -38,7 +38,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Reading:
-    """A process at one moment, in bytes and CPU nanoseconds; None where this kernel does not tell.
+    """A process at one moment, in bytes and CPU nanoseconds; None where this kernel does not say.
 
     Subtract an earlier reading to get what happened in between. Add another process's reading to
     get both together.

@@ -7,7 +7,7 @@ from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.units import render, render_change
 
 
-def told(change: Change, gated: Collection[str]) -> str:
+def as_line(change: Change, gated: Collection[str]) -> str:
     """One change for people, of the metrics in `gated`."""
     if change.new is None:
         return f"removed  {change.test}"

@@ -28,7 +28,7 @@ _MOST_LINES = 5
 _MOST_NAMES = 3
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
 _BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2
-_PADDING = 2  # tabulate's MIN_PADDING: a column is as much wider than its header, or more
+_PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than its header
 # Bytes from which a container or a module's growth is named: the default tolerance of `private`.
 _WORTH = 64 * 1024
 _COUNTED_TWICE = 1.1  # a share of `private` from which that is said
@@ -61,8 +61,8 @@ def red_metrics(record: Record) -> set[str]:
 def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
     """The lines and collections that made bytes private, most first.
 
-    Where collections are all that is red, they come before lines, and first of all those of a red
-    generation.
+    Collections come before lines where all red metrics are of collections, and those of a red
+    generation come first.
     """
     both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
     parts = sorted((part for part in both if part.bytes), key=lambda part: -part.bytes)

@@ -78,20 +78,14 @@ class Scenario:
         return self._sample(body)
 
     def calls_for_explanation(self, record: Record) -> bool:
-        """Whether a record is to say why.
-
-        It is when it is red for what it measured, when the user wants to know, and when the
-        baseline is to be written.
-        """
+        """Whether a record is to say why: it is too high, or the user or an update asks for it."""
         red = record.failed and record.verdict in TOO_HIGH
         return red or self.settings.explain or self.settings.update is not None
 
     def explain(self, body: Body, record: Record) -> Record:
         """The record with its explanation, or with a note where a traced round did not work."""
-        measurement = record.measurement
-        measured = Sample(measurement.values, measurement.imports, measurement.requests)
         try:
-            explanation = self.explainer.explain(body, measured, self._running)
+            explanation = self.explainer.explain(body, record.measurement, self._running)
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         # A test may raise SystemExit, and one that is measured does not fail for this round.
