@@ -1,4 +1,4 @@
-"""Tell a tracer of every line, call and return by `sys.settrace`, on Python 3.11.
+"""Trace every line, call and return by `sys.settrace`, on Python 3.11.
 
 Runs in a traced worker. Python stops these events in a thread whose stack is full. They go on at
 the thread's next collection or request. The app cannot stop them: its own calls have no effect.
@@ -35,7 +35,7 @@ class Settrace:
         """Python rewrites no code for these events."""
 
     def start(self, tracer: Tracer) -> None:
-        """Tell `tracer` of events from now on, in this thread and in those that start later."""
+        """Hand `tracer` all events from now on, in this thread and in those that start later."""
         self._tracer = tracer
         self._beginning = self._begin  # each look at a method makes a new object
         _settrace_later(self._beginning)
@@ -52,7 +52,7 @@ class Settrace:
             _settrace(_trace_function(self._tracer, thread))
 
     def stop(self) -> None:
-        """Tell of no more events."""
+        """End all events."""
         sys.settrace, threading.settrace, _thread.start_new_thread = (
             _settrace,
             _settrace_later,
@@ -68,12 +68,12 @@ class Settrace:
         return trace(frame, event, arg)
 
     def _only_begin(self, function: Any) -> None:
-        """In place of `settrace`: it has an effect only where `threading` begins a thread."""
+        """Stand in for `settrace`, with an effect only where `threading` begins a thread."""
         if function is self._beginning:
             _settrace(function)
 
     def _start_thread(self, function: Any, *arguments: Any) -> int:
-        """In place of `_thread.start_new_thread`."""
+        """Stand in for `_thread.start_new_thread`."""
         return _start_thread(self._run, (function, *arguments))
 
     def _run(
