@@ -50,11 +50,24 @@ class Explainer:
         assert self.explanation is not None
         return self.explanation
 
-    def answer(self, body: Callable[[], object], running: Running) -> None:
+    def sample(self, body: Callable[[], object], running: Running) -> Sample:
+        """What one round of a body measures. A body that asks for an explanation is traced first.
+
+        `running` opens a round and has the test's client talk to it.
+        """
+        try:
+            with running(Round(self._master, self._timeout)) as current:
+                body()
+                sample: Sample = current.finish()
+                return sample
+        except TraceFirst:
+            self._answer(body, running)
+        return self.sample(body, running)
+
+    def _answer(self, body: Callable[[], object], running: Running) -> None:
         """Run a body that has asked, until its explanation is made.
 
         Repeat the measured round before tracing: the first may have compiled late imports.
-        `running` opens a round and has the test's client talk to it.
         """
         with suppress(TraceFirst), running(Round(self._master, self._timeout)):
             body()
