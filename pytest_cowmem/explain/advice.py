@@ -22,7 +22,6 @@ from pytest_cowmem.model.units import render
 _WORTH = 128 * 1024  # bytes from which a rule speaks: twice the default tolerance of `private`
 _GROWTH = 64  # bytes a request: the default tolerance of `growth`
 _MOST_NAMES = 3
-_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
 # CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
 _FROZEN_FROM_START = 1_000
 
@@ -145,7 +144,7 @@ def read_less(case: Case) -> Iterator[Advice]:
     Otherwise new objects fill free space there, or it is data without objects.
     """
     why = case.why
-    if why.share > _COUNTED_TWICE:
+    if why.counts_twice:
         return
     app_lines = [line for line in why.lines if line.path]
     if not app_lines:
@@ -234,7 +233,7 @@ def warm_up(case: Case) -> Iterator[Advice]:
     first = case.value("first")
     others = case.why.private - first
     gain = min(first, _small_imports(case) + _small_caches(case))
-    if case.requests < 2 or first <= others or gain < _WORTH or case.why.share > _COUNTED_TWICE:
+    if case.requests < 2 or first <= others or gain < _WORTH or case.why.counts_twice:
         return
     size_of_first, size_of_others = render(first, "bytes"), render(others, "bytes")
     text = (

@@ -8,7 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_cowmem.model.metrics import PRIVATE
+
 NOWHERE = "no line of the app"
+_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
 
 
 def _place(path: str, line: int, otherwise: str) -> str:
@@ -189,7 +192,7 @@ class Explanation:
     @property
     def private(self) -> int:
         """Growth of the worker's private memory from ready to end."""
-        return self.measured["private"]
+        return self.measured[PRIVATE]
 
     @property
     def fresh(self) -> int | None:
@@ -222,3 +225,8 @@ class Explanation:
     def share(self) -> float:
         """Explained bytes as a share of the private ones."""
         return self.explained / self.private if self.private > 0 else 1.0
+
+    @property
+    def counts_twice(self) -> bool:
+        """Whether so much memory came and went that page faults say little of the end."""
+        return self.share > _COUNTED_TWICE

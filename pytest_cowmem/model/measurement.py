@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.observation import Observation
 
 
@@ -65,8 +65,8 @@ class Measurement:
     @property
     def private(self) -> int:
         """The metric `private`, which every measurement has, in bytes."""
-        return self.values["private"]
+        return self.values[PRIVATE]
 
     def with_private(self, private: int) -> "Measurement":
         """The same with another amount of private bytes, and no spread."""
-        return replace(self, values={**self.values, "private": private}, spread={})
+        return replace(self, values={**self.values, PRIVATE: private}, spread={})

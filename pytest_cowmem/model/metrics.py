@@ -36,6 +36,7 @@ LAYOUT_NOISE = 128 * 1024
 # layouts of the example's reports (address randomisation on, CPython 3.11).
 PACKING = 0.05
 
+PRIVATE = "private"  # the metric that every round has
 WIDENING = frozenset({"fresh", "returned"})  # metrics of a baseline that `packed` reads
 
 Read = Callable[[Observation], int | None]
@@ -141,7 +142,7 @@ def _collections(number: int) -> Metric:
 
 _TABLE = (
     Metric(
-        "private",
+        PRIVATE,
         "bytes",
         lambda seen: seen.cost.private,
         tolerance=Tolerance(0.02, 64 * 1024),

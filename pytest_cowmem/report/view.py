@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_cowmem.model.document import Document
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Verdict
@@ -88,7 +88,7 @@ def planted(proof: Proof) -> str:
 def row(record: Record) -> Row:
     """One record's row."""
     values = record.measurement.values
-    private = record.judgment("private")
+    private = record.judgment(PRIVATE)
     assert private is not None
     assert private.measured is not None
     cells = (

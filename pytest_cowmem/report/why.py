@@ -31,7 +31,6 @@ _BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2
 _PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than its header
 # Bytes from which a container or a module's growth is named: the default tolerance of `private`.
 _WORTH = 64 * 1024
-_COUNTED_TWICE = 1.1  # a share of `private` from which that is said
 
 
 def why(record: Record, explanation: Explanation) -> str:
@@ -86,7 +85,7 @@ def largest_modules(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
 def causes(explanation: Explanation) -> str:
     """Private = fresh + copied, and copied by what; then what the traced round adds to that."""
     again = unseen = ""
-    if explanation.share > _COUNTED_TWICE:
+    if explanation.counts_twice:
         again = ", since memory that was given back counts again"
     if explanation.unseen >= _WORTH:
         unseen = f"; {_size(explanation.unseen)} came where it did not listen"

@@ -15,6 +15,7 @@ from pytest_cowmem.host.round import Round
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Verdict, judgment_of
 from pytest_cowmem.run.prove import KINDS, prove
@@ -94,7 +95,7 @@ class Scenario:
 
         def judge(private: int) -> Judgment:
             ruling = gate.judge(record.measurement.with_private(private))
-            judgment = judgment_of(ruling.judgments, "private")
+            judgment = judgment_of(ruling.judgments, PRIVATE)
             assert judgment is not None
             return judgment
 
