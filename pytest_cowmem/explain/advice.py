@@ -17,10 +17,10 @@ from pytest_cowmem.model.explanation import (
     by_statement,
 )
 from pytest_cowmem.model.facts import Facts
+from pytest_cowmem.model.metrics import OF_GROWTH, OF_PRIVATE
 from pytest_cowmem.model.units import render
 
-_WORTH = 128 * 1024  # bytes from which a rule speaks: twice the default tolerance of `private`
-_GROWTH = 64  # bytes a request: the default tolerance of `growth`
+_WORTH = 2 * OF_PRIVATE.absolute  # bytes from which a rule speaks
 _MOST_NAMES = 3
 # CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
 _FROZEN_FROM_START = 1_000
@@ -75,7 +75,7 @@ def leak(case: Case) -> Iterator[Advice]:
 def leaks(case: Case) -> bool:
     """Whether memory grows at steady state beyond the default tolerance, mostly by fresh memory."""
     fresh = case.why.fresh or 0
-    return case.warm and case.value("growth") > _GROWTH and fresh > case.left_behind / 2
+    return case.warm and case.value("growth") > OF_GROWTH.absolute and fresh > case.left_behind / 2
 
 
 def _where_it_is_left(case: Case) -> str:

@@ -9,7 +9,7 @@ from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.places import module_of, shown
-from pytest_cowmem.explain.rows import Charged, Growth, LineRow, Trace
+from pytest_cowmem.explain.rows import Account, Growth, LineRow, Trace
 from pytest_cowmem.model.explanation import Collections, Container, Explanation, Line
 from pytest_cowmem.model.facts import Facts
 
@@ -43,7 +43,7 @@ def make(
     return replace(explanation, advice=advise(case))
 
 
-def _lines(charged: Charged, rootdir: Path) -> tuple[Line, ...]:
+def _lines(charged: Account, rootdir: Path) -> tuple[Line, ...]:
     """The app's lines, most bytes first; rows that differ only in what ran under them are one."""
     rows_of: dict[tuple[str, int, str, str], list[LineRow]] = defaultdict(list)
     for row in charged.lines:
@@ -67,7 +67,7 @@ def _beside(rows: Sequence[LineRow], rootdir: Path) -> tuple[tuple[str, int], ..
     return tuple(sizes.most_common())
 
 
-def _collections(charged: Charged, rootdir: Path) -> tuple[Collections, ...]:
+def _collections(charged: Account, rootdir: Path) -> tuple[Collections, ...]:
     """The rows of collections, most bytes first."""
     collections = []
     for generation, place, times, size in charged.collections:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_cowmem.explain.overlay import new_bytes, overlay
 from pytest_cowmem.explain.pages import Pages, Regions
-from pytest_cowmem.explain.rows import Charged, Growth, Trace
+from pytest_cowmem.explain.rows import Account, Growth, Trace
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
@@ -57,7 +57,7 @@ class TracedRound(Round):
         self._wait(self.pair.worker)
         # Answering costs the worker memory, so its pages are read first.
         pages = Pages.of(self.pair.worker, self.pair.twin).since(self._pages_at_ready)
-        charged = Charged.of(self.ask((messages.CHARGED,), answers.Charged).account)
+        charged = Account.of(self.ask((messages.CHARGED,), answers.Charged).account)
         regions = Regions(self.pair.worker)
         held = self.master.ask_twin(messages.HELD, answers.Held).held
         grown = self.ask((messages.GROWN, held), answers.Grown)

@@ -60,7 +60,7 @@ class CollectionRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Charged:
+class Account:
     """What a traced worker charged to its lines and collections.
 
     `files` maps the files that the rows name to their modules, as far as the worker knows them.
@@ -75,7 +75,7 @@ class Charged:
     unseen: int
 
     @classmethod
-    def of(cls, account: Mapping[str, Any]) -> "Charged":
+    def of(cls, account: Mapping[str, Any]) -> "Account":
         """The account that `disarm` of zygote/trace/lines.py gave, in bytes instead of pages."""
         return cls(
             tuple(_line_row(*row) for row in account["lines"]),
@@ -119,7 +119,7 @@ class Trace:
 
     requests: int
     warm: int | None
-    charged: Charged
+    charged: Account
     objects: Overlay
     containers: Mapping[str, Growth]
     loaded: frozenset[str]

@@ -6,7 +6,7 @@ docs/reference/metrics.md defines each for users. A new metric is a new line in 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_cowmem.model.growth import growth_per_request
+from pytest_cowmem.model.growth import LEAST_REQUESTS, growth_per_request
 from pytest_cowmem.model.observation import Observation
 from pytest_cowmem.model.units import Unit
 
@@ -24,6 +24,11 @@ class Tolerance:
     def allows(self, baseline: int) -> int:
         """The amount allowed around `baseline`."""
         return max(int(abs(baseline) * self.relative), self.absolute)
+
+
+# Defaults that explanations rest on too.
+OF_PRIVATE = Tolerance(0.02, 64 * 1024)
+OF_GROWTH = Tolerance(0.0, 64)
 
 
 # What private memory may move by when the same objects lie in other pages. Its standard deviation
@@ -73,7 +78,7 @@ _NO_RECORDER = (
     "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
 )
 _FEW_REQUESTS = (
-    "it takes at least 20 requests to tell growth from warming up; "
+    f"it takes at least {LEAST_REQUESTS} requests to tell growth from warming up; "
     "make more, for instance with cow_worker.burst()"
 )
 
@@ -145,7 +150,7 @@ _TABLE = (
         PRIVATE,
         "bytes",
         lambda seen: seen.cost.private,
-        tolerance=Tolerance(0.02, 64 * 1024),
+        tolerance=OF_PRIVATE,
         moves=packed,
         headline=True,
     ),
@@ -158,7 +163,7 @@ _TABLE = (
         "bytes",
         lambda seen: growth_per_request(seen.points),
         missing=_FEW_REQUESTS,
-        tolerance=Tolerance(0.0, 64),
+        tolerance=OF_GROWTH,
         moves=pages_a_request,
         headline=True,
     ),

@@ -19,6 +19,7 @@ from pytest_cowmem.model.explanation import (
     Resident,
     by_statement,
 )
+from pytest_cowmem.model.metrics import OF_PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Verdict
@@ -29,8 +30,7 @@ _MOST_NAMES = 3
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
 _BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2
 _PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than its header
-# Bytes from which a container or a module's growth is named: the default tolerance of `private`.
-_WORTH = 64 * 1024
+_WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
 
 
 def why(record: Record, explanation: Explanation) -> str:

@@ -26,7 +26,7 @@ _MAKING = ("STORE_GLOBAL", "STORE_NAME")
 _GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", *_MAKING)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 
-Place = tuple[str, int]
+FileLine = tuple[str, int]
 Step = Any  # a dis.Instruction; dis is not loaded where nothing grew
 
 
@@ -68,7 +68,7 @@ class FillSearch:
         self._globals: dict[int, dict[str, Any]] = {}
         self._steps: dict[int, list[Step]] = {}
 
-    def filled_at(self, container: Container) -> "Place | None":
+    def filled_at(self, container: Container) -> "FileLine | None":
         """(file, line) of what fills a container; None where several functions may do that.
 
         A line that also stores into something goes before one that only names the container. What
@@ -143,7 +143,7 @@ class FillSearch:
         return steps
 
 
-def _cached_function(cached: Any) -> "Place | None":
+def _cached_function(cached: Any) -> "FileLine | None":
     """The first line of the function whose results a `functools.cache` keeps."""
     function = namespaces.special(namespaces.of_instance(cached), "__wrapped__")
     if type(function) is not FunctionType:
@@ -151,7 +151,7 @@ def _cached_function(cached: Any) -> "Place | None":
     return function.__code__.co_filename, function.__code__.co_firstlineno
 
 
-def _only_place(namings: "list[Naming]") -> "Place | None":
+def _only_place(namings: "list[Naming]") -> "FileLine | None":
     """The first of the lines, where all are of one function."""
     functions = {(code.co_filename, code.co_firstlineno) for code, _, _ in namings}
     if len(functions) != 1:

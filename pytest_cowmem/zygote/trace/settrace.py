@@ -22,14 +22,14 @@ _settrace, _settrace_later, _start_thread = (
     _thread.start_new_thread,
 )
 
-Trace = Callable[[FrameType, str, Any], Any]
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class Settrace:
     """Events of `sys.settrace`."""
 
     _tracer: Tracer
-    _beginning: Trace
+    _beginning: TraceFunction
 
     def rewrite(self, code: Any) -> None:
         """Python rewrites no code for these events."""
@@ -83,12 +83,12 @@ class Settrace:
         function(*args, **kwargs or {})
 
 
-def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
+def _trace_function(tracer: Tracer, thread: Thread) -> TraceFunction:
     """A thread's own trace function, so that no event has to look up its thread."""
     codes, left, usage, who = tracer.codes, tracer.left, _usage, _WHO
     within = _function_within(tracer, thread)
 
-    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
+    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
         number = codes.get(id(code)) or tracer.code(thread, code)
         if not left[number]:
@@ -107,11 +107,11 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
     return on_entry
 
 
-def _function_within(tracer: Tracer, thread: Thread) -> Trace:
+def _function_within(tracer: Tracer, thread: Thread) -> TraceFunction:
     """What follows the lines of a function once it was entered."""
     codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
 
-    def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
+    def within(frame: FrameType, event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
         number = codes.get(id(code)) or tracer.code(thread, code)
         if not left[number]:
