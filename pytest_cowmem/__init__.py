@@ -15,7 +15,7 @@ __all__ = ["App", "CowWorker", "Explanation", "__version__"]
 
 def __getattr__(name: str) -> object:
     if name == "__version__":
-        from importlib.metadata import version
+        from importlib.metadata import version  # a large import, asked for rarely
 
         return version("pytest-cowmem")
     homes = {
@@ -25,6 +25,6 @@ def __getattr__(name: str) -> object:
     }
     if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from importlib import import_module  # not into the zygote
 
     return getattr(import_module(homes[name]), name)

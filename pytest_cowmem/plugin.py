@@ -1,6 +1,6 @@
 """What pytest loads of this plugin in every run. Runs in the pytest process.
 
-Without --cowmem it imports no more than this.
+A run without --cowmem imports no more than this.
 """
 
 import pytest
@@ -27,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     refuse_idle_options(config)
     if enabled(config):
-        from pytest_cowmem.run.hooks import Measuring  # a run that does not measure imports nothing
+        from pytest_cowmem.run.hooks import Measuring  # only where a run measures
 
         config.stash[MEASURING] = measuring = Measuring(config)
         config.pluginmanager.register(measuring, "cowmem-measuring")

@@ -20,8 +20,8 @@ from pytest_cowmem.zygote import process
 
 HELP = "what this machine gives for measuring; exit code 1 when it is impossible"
 
-Verdict = Literal["ok", "limited", "impossible without"]
-Found = tuple[str, Verdict]
+Grade = Literal["ok", "limited", "impossible without"]
+Finding = tuple[str, Grade]
 
 _PAGE_MONITOR = "built with CONFIG_PROC_PAGE_MONITOR"
 
@@ -29,17 +29,17 @@ _PAGE_MONITOR = "built with CONFIG_PROC_PAGE_MONITOR"
 class Check(NamedTuple):
     """One thing to look at, what its lack costs, and how to mend that.
 
-    `look` says what it found, given the process number of a child that stands for a worker.
+    `look` returns a finding. It gets the process number of a child that stands for a worker.
     """
 
     name: str
-    look: Callable[[int], Found]
+    look: Callable[[int], Finding]
     cost: str
     mend: str
 
 
 def run(_: argparse.Namespace) -> int:
-    """Print what was found; returns 1 when measuring is impossible, else 0."""
+    """Print what this machine gives; returns 1 when measuring is impossible, else 0."""
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         text, code = report(CHECKS, child.pid)
@@ -54,26 +54,26 @@ def report(checks: Iterable[Check], pid: int) -> tuple[str, int]:
     """(the table with a line of advice for each lack, the exit code)."""
     rows, advice = [], []
     for check in checks:
-        found, verdict = check.look(pid)
-        rows.append((check.name, found, verdict))
-        if verdict != "ok":
+        what, grade = check.look(pid)
+        rows.append((check.name, what, grade))
+        if grade != "ok":
             advice.append(f"{check.name}: {check.cost}; {check.mend}")
     table = tabulate(rows, headers=["what", "found", "verdict"], disable_numparse=True)
-    impossible = any(verdict == "impossible without" for _, _, verdict in rows)
+    impossible = any(grade == "impossible without" for _, _, grade in rows)
     end = "measuring is impossible here" if impossible else "this machine can measure"
     return "\n".join([table, *advice, end]), int(impossible)
 
 
-def system(_: int) -> Found:
+def system(_: int) -> Finding:
     """The operating system."""
     linux = sys.platform.startswith("linux")
     return f"{platform.system()} {platform.release()}", "ok" if linux else "impossible without"
 
 
-def readable(read: Callable[[int], object], without: Verdict) -> Callable[[int], Found]:
-    """A look at whether `read` works; `without` is the verdict when it does not."""
+def readable(read: Callable[[int], object], without: Grade) -> Callable[[int], Finding]:
+    """A look at whether `read` works; `without` is the grade when it does not."""
 
-    def look(pid: int) -> Found:
+    def look(pid: int) -> Finding:
         try:
             read(pid)
         except (OSError, LookupError) as error:
@@ -83,25 +83,25 @@ def readable(read: Callable[[int], object], without: Verdict) -> Callable[[int],
     return look
 
 
-def address_randomisation(_: int) -> Found:
+def address_randomisation(_: int) -> Finding:
     """Whether programs can be started at the same addresses each time."""
     with process.fixed_addresses():
         fixed = process.addresses_are_fixed()
     return ("randomisation can be turned off", "ok") if fixed else ("refused", "limited")
 
 
-def huge_pages(_: int, setting: Path = HUGE_PAGES) -> Found:
+def huge_pages(_: int, setting: Path = HUGE_PAGES) -> Finding:
     """Whether the kernel hands out huge pages unasked.
 
-    Since Linux 5.8 (commit 3917c80280c9) a write to a shared huge page copies 4 KiB of it.
-    pymalloc of CPython 3.15 asks for huge pages by madvise(2). That counts as ok: workers of
+    A write to a shared huge page copies 4 KiB of it since Linux 5.8 (commit 3917c80280c9).
+    CPython 3.15's pymalloc asks for huge pages by madvise(2). That counts as ok: workers of
     3.15.2 dirtied as much with them as without (1,000 to 400,000 new objects, Linux 6.18).
     """
     mode = transparent_huge_pages(setting)
     return mode, "limited" if mode == "always" else "ok"
 
 
-def cgroup_limit(_: int, root: Path = Path("/")) -> Found:
+def cgroup_limit(_: int, root: Path = Path("/")) -> Finding:
     """The lowest memory limit of the control groups around this process."""
     try:
         limit = cgroups.lowest_memory_limit(root)
@@ -113,11 +113,11 @@ def cgroup_limit(_: int, root: Path = Path("/")) -> Found:
     return f"{units.render(amount, 'bytes')} ({file})", "limited"
 
 
-def python_build(_: int, build: Build | None = None) -> Found:
+def python_build(_: int, build: Build | None = None) -> Finding:
     """What kind of build runs pytest, and so the measured processes."""
     build = build or Build.running()
     kinds = {"free-threaded": build.free_threaded, "debug": build.debug}
-    departs = [kind for kind, it_is in kinds.items() if it_is]
+    departs = [kind for kind, applies in kinds.items() if applies]
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{python}, {', '.join(departs) or 'release'}", "limited" if departs else "ok"
 

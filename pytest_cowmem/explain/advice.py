@@ -17,12 +17,11 @@ from pytest_cowmem.model.explanation import (
     by_statement,
 )
 from pytest_cowmem.model.facts import Facts
+from pytest_cowmem.model.metrics import OF_GROWTH, OF_PRIVATE
 from pytest_cowmem.model.units import render
 
-_WORTH = 128 * 1024  # bytes from which a rule speaks: twice the default tolerance of `private`
-_GROWTH = 64  # bytes a request: the default tolerance of `growth`
+_WORTH = 2 * OF_PRIVATE.absolute  # bytes from which a rule speaks
 _MOST_NAMES = 3
-_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
 # CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
 _FROZEN_FROM_START = 1_000
 
@@ -76,7 +75,7 @@ def leak(case: Case) -> Iterator[Advice]:
 def leaks(case: Case) -> bool:
     """Whether memory grows at steady state beyond the default tolerance, mostly by fresh memory."""
     fresh = case.why.fresh or 0
-    return case.warm and case.value("growth") > _GROWTH and fresh > case.left_behind / 2
+    return case.warm and case.value("growth") > OF_GROWTH.absolute and fresh > case.left_behind / 2
 
 
 def _where_it_is_left(case: Case) -> str:
@@ -141,11 +140,11 @@ def read_less(case: Case) -> Iterator[Advice]:
     can only be copies of shared pages.
 
     The rule is silent where memory came and went so often that page faults say little of what is
-    private at the end. It is silent too where most of what was copied is not objects of one module:
-    there it is free space that new objects fill, or data without objects.
+    private at the end. It speaks only where objects of one module are most of what was copied.
+    Otherwise new objects fill free space there, or it is data without objects.
     """
     why = case.why
-    if why.share > _COUNTED_TWICE:
+    if why.counts_twice:
         return
     app_lines = [line for line in why.lines if line.path]
     if not app_lines:
@@ -213,7 +212,7 @@ def _who_collects(case: Case, where: str) -> str:
             "something turned the garbage collector on in the worker, "
             f"and the app forks with it off{where}: look for gc.enable()"
         )
-    # By itself the collector begins with the youngest generation.
+    # The collector begins with the youngest generation where nobody calls it.
     if case.value("gc_collections") == case.value("gc_collections_2"):
         return (
             "gc.collect() is called in the worker, "
@@ -234,7 +233,7 @@ def warm_up(case: Case) -> Iterator[Advice]:
     first = case.value("first")
     others = case.why.private - first
     gain = min(first, _small_imports(case) + _small_caches(case))
-    if case.requests < 2 or first <= others or gain < _WORTH or case.why.share > _COUNTED_TWICE:
+    if case.requests < 2 or first <= others or gain < _WORTH or case.why.counts_twice:
         return
     size_of_first, size_of_others = render(first, "bytes"), render(others, "bytes")
     text = (
@@ -252,7 +251,7 @@ def _small_imports(case: Case) -> int:
 
 
 def _small_caches(case: Case) -> int:
-    """Bytes of the containers that no other rule names, and no late import accounts for."""
+    """Bytes of the containers that neither another rule nor a late import accounts for."""
     named = [*caches(case), leaked_to(case)]
     size = 0
     for container in case.why.containers:

@@ -1,9 +1,9 @@
 """One test's explanation: asked for by the test itself, or by the run. Runs in the pytest process.
 
 `cow_worker.explain()` returns in the middle of a test's body, and only a traced round can answer
-it. So a measured round in which it is called ends there, by an exception, and the body runs again
-in a traced round. Running the body a second time inside the first would need no exception, but
-would enter the test's `with` blocks twice: locks, ports and patches are not made for that.
+it. So the call ends a measured round, by an exception, and the body runs again in a traced round.
+Running the body a second time inside the first would need no exception. But it would enter the
+test's `with` blocks twice, and locks, ports and patches are not made for that.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,10 @@ from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.explanation import Explanation
-from pytest_cowmem.model.measurement import Sample
+from pytest_cowmem.model.measurement import Measurement, Sample
 
 Running = Callable[[Any], AbstractContextManager[Any]]
+Measured = Sample | Measurement  # whose values and requests an explanation takes
 
 
 class TraceFirst(BaseException):
@@ -27,19 +28,19 @@ class TraceFirst(BaseException):
 
 
 class Explainer:
-    """Explains one test; `explanation` is None until a traced round has told it."""
+    """Explains one test; `explanation` is None until a traced round has given it."""
 
     def __init__(self, master: Preforked, timeout: float, rootdir: Path) -> None:
         self.explanation: Explanation | None = None
         self._master = master
         self._timeout = timeout
         self._rootdir = rootdir
-        self._measured: Sample | None = None
+        self._measured: Measured | None = None
 
     def asked(self, current: Round) -> Explanation:
-        """What a test's body gets that asks for an explanation.
+        """The explanation that a test's body asks for.
 
-        It is known already, or this traced round tells it, or this measured round ends.
+        A traced round makes it where it is not made yet. A measured round ends here by TraceFirst.
         """
         if self.explanation is None:
             if not isinstance(current, TracedRound):
@@ -49,11 +50,24 @@ class Explainer:
         assert self.explanation is not None
         return self.explanation
 
-    def answer(self, body: Callable[[], object], running: Running) -> None:
-        """Run a body that has asked, until its explanation is known.
+    def sample(self, body: Callable[[], object], running: Running) -> Sample:
+        """What one round of a body measures. A body that asks for an explanation is traced first.
+
+        `running` opens a round and has the test's client talk to it.
+        """
+        try:
+            with running(Round(self._master, self._timeout)) as current:
+                body()
+                sample: Sample = current.finish()
+                return sample
+        except TraceFirst:
+            self._answer(body, running)
+        return self.sample(body, running)
+
+    def _answer(self, body: Callable[[], object], running: Running) -> None:
+        """Run a body that has asked, until its explanation is made.
 
         Repeat the measured round before tracing: the first may have compiled late imports.
-        `running` opens a round and has the test's client talk to it.
         """
         with suppress(TraceFirst), running(Round(self._master, self._timeout)):
             body()
@@ -66,9 +80,9 @@ class Explainer:
             )
 
     def explain(
-        self, body: Callable[[], object], measured: Sample, running: Running
+        self, body: Callable[[], object], measured: Measured, running: Running
     ) -> Explanation:
-        """The explanation of a body that measured so much; it is traced where it did not ask."""
+        """The explanation of a body that was measured; it is traced where it did not ask."""
         if self.explanation is None:
             self._measured = measured
             with running(self._traced_round()) as current:
@@ -79,7 +93,7 @@ class Explainer:
 
     def _traced_round(self) -> TracedRound:
         assert self._measured is not None
-        empty_cost(self._master, self._timeout)  # it takes a round of its own, and is then known
+        empty_cost(self._master, self._timeout)  # takes a round of its own, once
         return TracedRound(self._master, self._timeout, self._measured.requests)
 
     def _trace(self, current: TracedRound) -> None:

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 
 def by_module(charges: Iterable[tuple[str, int, int]], kept: Mapping[str, int]) -> dict[str, int]:
-    """Bytes by module, as much in all as the `charges` have: (module, bytes, late bytes of these).
+    """Bytes by module. `charges` are (module, bytes, late bytes of these), and their sum stays.
 
-    What a module's containers keep (`kept`, in bytes) is moved to that module. It is taken from
-    late bytes before early ones, since a leak is late. Of these, the module's own come first, and
-    then those of the module that has most.
+    What a module's containers keep (`kept`, in bytes) is moved to that module. Late bytes are taken
+    before early ones, since a leak is late. The module's own are taken before another's, and then
+    those of the module that has most.
     """
     early, late, moved = Counter[str](), Counter[str](), Counter[str]()
     for module, size, late_size in charges:

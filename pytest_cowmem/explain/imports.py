@@ -24,11 +24,11 @@ def late_imports(
     for modules, row in importing:
         sizes[modules] += row.bytes
     statements = _statements(importing, files, sizes)
-    found = []
+    imports = []
     for modules, size in sizes.items():
         path, line = statements.get(modules.by, ("", 0))
-        found.append(LateImport(modules.module, modules.by, shown(path, rootdir), line, size))
-    return tuple(sorted(found, key=lambda late: (-late.bytes, late.module)))
+        imports.append(LateImport(modules.module, modules.by, shown(path, rootdir), line, size))
+    return tuple(sorted(imports, key=lambda late: (-late.bytes, late.module)))
 
 
 def _statements(

@@ -9,7 +9,7 @@ from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.places import module_of, shown
-from pytest_cowmem.explain.rows import Charged, Growth, LineRow, Trace
+from pytest_cowmem.explain.rows import Account, Growth, LineRow, Trace
 from pytest_cowmem.model.explanation import Collections, Container, Explanation, Line
 from pytest_cowmem.model.facts import Facts
 
@@ -25,9 +25,9 @@ def make(
     lines = _lines(charged, rootdir)
     collections = _collections(charged, rootdir)
     imports = late_imports(charged.lines, charged.files, rootdir)
-    known = trace.loaded.union(late.module for late in imports)
-    containers = _containers(trace.containers, known, rootdir)
-    found = Explanation(
+    modules = trace.loaded.union(late.module for late in imports)
+    containers = _containers(trace.containers, modules, rootdir)
+    explanation = Explanation(
         measured=values,
         explained=sum(line.bytes for line in lines) + sum(part.bytes for part in collections),
         tracer=tracer,
@@ -39,11 +39,11 @@ def make(
         modules=_modules(lines, collections, containers),
         objects=trace.objects,
     )
-    case = Case(found, trace.requests, facts, charged.collects, trace.tells_warm_up)
-    return replace(found, advice=advise(case))
+    case = Case(explanation, trace.requests, facts, charged.collects, trace.tells_warm_up)
+    return replace(explanation, advice=advise(case))
 
 
-def _lines(charged: Charged, rootdir: Path) -> tuple[Line, ...]:
+def _lines(charged: Account, rootdir: Path) -> tuple[Line, ...]:
     """The app's lines, most bytes first; rows that differ only in what ran under them are one."""
     rows_of: dict[tuple[str, int, str, str], list[LineRow]] = defaultdict(list)
     for row in charged.lines:
@@ -67,7 +67,7 @@ def _beside(rows: Sequence[LineRow], rootdir: Path) -> tuple[tuple[str, int], ..
     return tuple(sizes.most_common())
 
 
-def _collections(charged: Charged, rootdir: Path) -> tuple[Collections, ...]:
+def _collections(charged: Account, rootdir: Path) -> tuple[Collections, ...]:
     """The rows of collections, most bytes first."""
     collections = []
     for generation, place, times, size in charged.collections:

@@ -1,7 +1,7 @@
 """Lay the twin's map of objects over a worker's copied pages: who lives on the lost pages.
 
-Runs in the pytest process. What lives on a page did not necessarily cause its loss: reports say
-"on copied pages", never "caused". The map stays an array of integers (24 bytes an object), since a
+Runs in the pytest process. What lives on a page need not have caused its loss, so reports say
+"on copied pages" and not "caused". The map stays an array of integers (24 bytes an object), since a
 large app has millions of objects.
 """
 
@@ -60,8 +60,8 @@ def new_bytes(
 ) -> dict[str, int]:
     """Bytes by name of the objects that a worker's `records` have and its twin has not.
 
-    They begin on a fresh page, or on a copied one at an address that is none of `old`, which are
-    those of the twin's objects there.
+    `old` are the addresses of the twin's objects on copied pages. A new object begins on a fresh
+    page, or on a copied one at an address that is not in `old`.
     """
     fresh, copied = set(pages.fresh), set(pages.copied)
     sizes: dict[str, int] = {}
@@ -100,7 +100,7 @@ class _Tally:
 def _rest(
     copied: "array[int]", covered: "array[int]", regions: Regions
 ) -> tuple[tuple[Resident, ...], Mapping[str, int]]:
-    """By kind of memory: the bytes that objects leave of each page, and the pages without any."""
+    """By kind of memory: the bytes that objects leave of pages, and the pages without any."""
     sizes, pages, empty = Counter[str](), Counter[str](), Counter[str]()
     for page, taken in zip(copied, covered, strict=True):
         kind = regions.at(page).kind

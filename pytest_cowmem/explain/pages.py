@@ -41,7 +41,7 @@ class Pages:
 
     @classmethod
     def of(cls, worker: int, twin: int, proc: Path = procfs.PROC) -> "Pages":
-        """The worker's own pages that nobody shares. OSError where the kernel does not tell."""
+        """The worker's own pages that nobody shares. OSError where the kernel does not say."""
         pages = cls(array("Q"), array("Q"))
         for first, own, in_twin in procfs.private_ranges(worker, twin, proc):
             offset = own.find(1)
@@ -83,7 +83,7 @@ class Regions:
         self._starts = [region.start for region in self._all]
 
     def _add(self, region: Region) -> None:
-        """Keep a region; where it has no name, it and its neighbour tell of each other."""
+        """Keep a region; a neighbour can say of what kind a nameless one is, and the reverse."""
         before = self._all[-1] if self._all else None
         if before is not None and before.end == region.start and not region.name:
             if before.kind in (INTERPRETER, LIBRARY):

@@ -1,4 +1,4 @@
-"""How a source file is shown, and which module it is. Runs in the pytest process; no I/O."""
+"""Source files as they are shown, and their modules. Runs in the pytest process; no I/O."""
 
 import re
 from collections.abc import Mapping

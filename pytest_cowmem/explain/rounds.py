@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from pytest_cowmem.explain.overlay import new_bytes, overlay
 from pytest_cowmem.explain.pages import Pages, Regions
-from pytest_cowmem.explain.rows import Charged, Growth, Trace
+from pytest_cowmem.explain.rows import Account, Growth, Trace
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
@@ -49,7 +49,7 @@ class TracedRound(Round):
             self.ask((messages.MARK,), answers.Marked)
 
     def trace(self) -> Trace:
-        """Ask worker and twin for all they can tell, the worker blocked after its last request.
+        """Ask worker and twin for all they have, the worker blocked after its last request.
 
         WorkerDied where the worker is gone, CannotMeasure where the twin fails.
         """
@@ -57,7 +57,7 @@ class TracedRound(Round):
         self._wait(self.pair.worker)
         # Answering costs the worker memory, so its pages are read first.
         pages = Pages.of(self.pair.worker, self.pair.twin).since(self._pages_at_ready)
-        charged = Charged.of(self.ask((messages.CHARGED,), answers.Charged).account)
+        charged = Account.of(self.ask((messages.CHARGED,), answers.Charged).account)
         regions = Regions(self.pair.worker)
         held = self.master.ask_twin(messages.HELD, answers.Held).held
         grown = self.ask((messages.GROWN, held), answers.Grown)
@@ -91,7 +91,7 @@ def _growths(
     new: Mapping[str, int],
     filled: Mapping[str, tuple[str, int]],
 ) -> dict[str, Growth]:
-    """What was told of each container: its entries, its new bytes, and where it is filled."""
+    """The growth of each container: its entries, its new bytes, and where it is filled."""
     growths = {}
     for name, (before, after) in grown.items():
         path, line = filled.get(name, ("", 0))

@@ -1,4 +1,4 @@
-"""What a traced round told, with a name for each part. Runs in the pytest process; no I/O.
+"""The answers of a traced round, with a name for each part. Runs in the pytest process; no I/O.
 
 The worker sends plain tuples and counts pages (zygote/trace/lines.py); here they become bytes.
 """
@@ -19,7 +19,7 @@ class Importing(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a page fault came.
+    """The place of a page fault.
 
     `path`, `line` and `function` are the app's, (None, 0, "") where none of it was on the stack.
     `library`, `library_line` and `library_function` ran under it, the same where none did.
@@ -60,7 +60,7 @@ class CollectionRow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Charged:
+class Account:
     """What a traced worker charged to its lines and collections.
 
     `files` maps the files that the rows name to their modules, as far as the worker knows them.
@@ -75,14 +75,14 @@ class Charged:
     unseen: int
 
     @classmethod
-    def of(cls, told: Mapping[str, Any]) -> "Charged":
-        """What `disarm` of zygote/trace/lines.py told, in pages, read once."""
+    def of(cls, account: Mapping[str, Any]) -> "Account":
+        """The account that `disarm` of zygote/trace/lines.py gave, in bytes instead of pages."""
         return cls(
-            tuple(_line_row(*row) for row in told["lines"]),
-            tuple(_collection_row(*row) for row in told["collections"]),
-            told["files"],
-            told["collects"],
-            told["unseen"] * PAGE,
+            tuple(_line_row(*row) for row in account["lines"]),
+            tuple(_collection_row(*row) for row in account["collections"]),
+            account["files"],
+            account["collects"],
+            account["unseen"] * PAGE,
         )
 
 
@@ -99,7 +99,7 @@ def _collection_row(*row: Any) -> CollectionRow:
 class Growth(NamedTuple):
     """How a container grew: entries at the fork and at the end, and the bytes that are new in it.
 
-    `path` and `line` are where the app fills it, "" and 0 where that was not found.
+    `path` and `line` are where the app fills it, "" and 0 where that is unknown.
     """
 
     before: int
@@ -111,15 +111,15 @@ class Growth(NamedTuple):
 
 @dataclass(frozen=True)
 class Trace:
-    """What a traced round told.
+    """All that a traced round gave.
 
     `warm` counts the requests before the mark that begins the steady state, None without a mark.
-    `containers` has those that grew, by name. `loaded` are the modules that the zygote had.
+    `containers` has those that grew, by name. `loaded` names the zygote's modules.
     """
 
     requests: int
     warm: int | None
-    charged: Charged
+    charged: Account
     objects: Overlay
     containers: Mapping[str, Growth]
     loaded: frozenset[str]

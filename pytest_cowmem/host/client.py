@@ -37,7 +37,7 @@ class CowWorker(httpx2.Client):
         )
 
     def explain(self) -> Explanation:
-        """Where the private bytes went of what the test did until here, as data.
+        """The explanation of the private bytes that the test took until here.
 
         It comes last in a test: CannotMeasure for a request after it. The test's body is run twice
         more for it, up to here: to measure, and traced.

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.model.baseline import Environment
 from pytest_cowmem.model.facts import Facts
 
 HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-
-Environment = dict[str, "str | int"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def unverified(build: Build | None = None) -> str:
 
 
 def libc() -> str:
-    """The C library and its version where it tells: "glibc 2.36"."""
+    """The C library, with its version where it has one to give: "glibc 2.36"."""
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") or "unknown"
     except (ValueError, OSError):

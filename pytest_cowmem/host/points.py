@@ -6,7 +6,7 @@ It is read after the first request, and then ever more rarely: a reading takes m
 from pytest_cowmem.model.growth import Point
 
 _MOST_POINTS = 24
-# Enough for growth: of any burst the last two thirds hold five of the points between the chunks.
+# Growth needs five points: the last two thirds of any burst have as many between these chunks.
 _BURST_CHUNKS = 7
 
 

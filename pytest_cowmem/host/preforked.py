@@ -1,4 +1,4 @@
-"""What a round needs of a master, whichever it is. Runs in the pytest process.
+"""The master of a round, whichever it is. Runs in the pytest process.
 
 A new kind of master is a new module whose class has what `Preforked` names.
 """
@@ -51,7 +51,7 @@ class Preforked(Protocol):
     def fork(self, maps: int | None = None) -> Pair:
         """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
 
-        With `maps`, a file's descriptor, the worker keeps account of its page faults.
+        `maps` is a file's descriptor. The worker then keeps account of its page faults.
         """
 
     def ask_twin(self, kind: str, expected: type[Expected]) -> Expected:

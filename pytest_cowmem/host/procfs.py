@@ -17,7 +17,7 @@ PAGE = mmap.PAGESIZE
 
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
-# Tables for bytes.translate: the topmost byte of an entry becomes 1 where the page is meant.
+# Tables for bytes.translate: the topmost byte of an entry becomes 1 where the name holds.
 _IS_OWN = bytes(bool(flags & _PRESENT and flags & _EXCLUSIVE) for flags in range(256))
 _IS_PRIVATE = bytes(own and not flags & _FILE for flags, own in enumerate(_IS_OWN))
 _IS_THERE = bytes(bool(flags & (_PRESENT | _SWAPPED)) for flags in range(256))
@@ -76,7 +76,8 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
     """(first page's number, alone, there) for each address range with a page of the worker's alone.
 
     `alone` and `there` have a byte a page: 1 where it is the worker's alone, and where the twin
-    has one. Pages of mappings shared for writing can be, too: once written to they count as dirty.
+    has one. A page of a mapping shared for writing can be the worker's alone too: once written to,
+    it counts as dirty.
     """
     with (
         open(proc / str(worker) / "pagemap", "rb", buffering=0) as mine,

@@ -1,7 +1,7 @@
 """Read a worker at one moment, from outside. Runs in the pytest process.
 
-The worker, its twin and its master are blocked meanwhile. What this kernel was built without, or
-told not to give, is None.
+The worker, its twin and its master are blocked meanwhile. A file of /proc that this kernel lacks or
+refuses gives None.
 """
 
 from collections.abc import Callable, Sequence

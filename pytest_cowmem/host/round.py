@@ -202,7 +202,7 @@ class Round:
         return self._cause
 
     def end(self) -> int | None:
-        """End worker and twin; the worker's exit code, None when they had been ended before."""
+        """End worker and twin; the worker's exit code, None for a second call."""
         if not self.alive:
             return None
         self.pair.kill()

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from pytest_cowmem.model.baseline import Baseline, Change, Entry, Profile
-from pytest_cowmem.model.metrics import WIDENING
+from pytest_cowmem.model.metrics import PRIVATE, WIDENING
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
 
@@ -69,7 +69,7 @@ def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
     """The old entry with what improved lowered, and what widens another layout's tolerance."""
     widening = WIDENING & set(old.metrics) & set(new.metrics)
     lowered = {name: min(old.metrics[name], new.metrics[name]) for name in {*improved} | widening}
-    layout = new.layout if "private" in improved else old.layout
+    layout = new.layout if PRIVATE in improved else old.layout
     return replace(old, metrics={**old.metrics, **lowered}, layout=layout)
 
 

@@ -131,7 +131,7 @@ def _is_variable(name: object, value: object) -> bool:
 
 
 def _is_policy(value: object) -> bool:
-    """Whether it is one of POLICIES, or one to three C ints that are thresholds."""
+    """Whether `value` is one of POLICIES, or one to three thresholds in C ints."""
     if not isinstance(value, str):
         return False
     words = [word.strip() for word in value.split(",")]

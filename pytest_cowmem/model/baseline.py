@@ -68,7 +68,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Change:
-    """One entry's change; `old` or `new` is None where there was none, or is none any more."""
+    """One entry's change; `old` is None for an added entry, `new` for a removed one."""
 
     profile: str
     test: str

@@ -11,9 +11,9 @@ from pytest_cowmem.model.record import Record
 class Document:
     """One run: what was measured, and what became of the baseline.
 
-    `baseline` is the baseline file's name, and `profiles` the keys it had. `gated` names the
-    metrics that all tests are held to. `tests` counts the collected tests that measure. `stale`
-    names entries without a test.
+    `baseline` is the baseline file's name, and `profiles` its keys before the run. `gated` names
+    the metrics that all tests are held to. `tests` counts the collected tests that measure.
+    `stale` names entries without a test.
 
     `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
     the file could not be written. `usage_error` is what ended a run before it began. `unverified`

@@ -18,7 +18,7 @@ class ZygoteDied(CowmemError):
 
 
 class WorkerDied(CowmemError):
-    """The worker ended before it had answered, or was killed since it took too long."""
+    """The worker ended before it answered, or was killed for taking too long."""
 
 
 class MixedStatuses(CowmemError):

@@ -8,7 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pytest_cowmem.model.metrics import PRIVATE
+
 NOWHERE = "no line of the app"
+_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
 
 
 def _place(path: str, line: int, otherwise: str) -> str:
@@ -71,7 +74,7 @@ class Container:
 
     `name` is where it hangs, `module` the module that has it. `before` and `after` count its
     entries, and `bytes` is what is new in it. `path:line` is where the app fills it; "" and 0 where
-    that was not found.
+    that is unknown.
     """
 
     name: str
@@ -163,7 +166,7 @@ class Advice:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Where a test's private bytes went.
+    """The causes of a test's private bytes.
 
     `measured` holds the measured rounds' values by metric. All else is of one traced round.
 
@@ -189,16 +192,16 @@ class Explanation:
     @property
     def private(self) -> int:
         """Growth of the worker's private memory from ready to end."""
-        return self.measured["private"]
+        return self.measured[PRIVATE]
 
     @property
     def fresh(self) -> int | None:
-        """The part on pages the twin does not have. None where the kernel does not tell."""
+        """The part on pages the twin does not have. None where the kernel does not say."""
         return self.measured.get("fresh")
 
     @property
     def copied(self) -> int | None:
-        """The part on pages the twin has too. None where the kernel does not tell."""
+        """The part on pages the twin has too. None where the kernel does not say."""
         return self.measured.get("copied")
 
     @property
@@ -222,3 +225,8 @@ class Explanation:
     def share(self) -> float:
         """Explained bytes as a share of the private ones."""
         return self.explained / self.private if self.private > 0 else 1.0
+
+    @property
+    def counts_twice(self) -> bool:
+        """Whether so much memory came and went that page faults say little of the end."""
+        return self.share > _COUNTED_TWICE

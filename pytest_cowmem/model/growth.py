@@ -6,18 +6,18 @@ from collections.abc import Sequence
 
 Point = tuple[int, int]  # requests made, private bytes since the worker was ready
 
-_LEAST_REQUESTS = 20
+LEAST_REQUESTS = 20
 _LEAST_POINTS = 5
 
 
 def growth_per_request(points: Sequence[Point]) -> int | None:
-    """Bytes a request at steady state; None where there are too few requests to tell.
+    """Bytes a request at steady state; None for too few requests.
 
     The first third of the requests is warm-up. The growth is the least of three slopes: over all of
     the rest, and over each half of it. It is 0 where their signs differ. A leak rises all the way.
     A collection, or a page touched late, is a single step. Warming up slows down.
     """
-    if not points or points[-1][0] < _LEAST_REQUESTS:
+    if not points or points[-1][0] < LEAST_REQUESTS:
         return None
     steady = [point for point in points if point[0] * 3 >= points[-1][0]]
     if len(steady) < _LEAST_POINTS:

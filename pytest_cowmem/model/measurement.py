@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.observation import Observation
 
 
@@ -13,7 +13,7 @@ from pytest_cowmem.model.observation import Observation
 class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
-    Values are bytes, nanoseconds or counts. A metric that could not be had is absent.
+    Values are bytes, nanoseconds or counts. A metric that could not be read is absent.
     """
 
     values: Mapping[str, int]
@@ -47,8 +47,8 @@ class Measurement:
         """The median of bytes and counts, the minimum of times; what one round lacks is left out.
 
         One round in four may be far off without counting as noise: the first after a checkout may
-        compile what a request imports. Of times, to which other work on the machine only adds,
-        every other round may.
+        compile what a request imports. Every other round may be far off in times, to which other
+        work on the machine only adds.
         """
         values, spread = {}, {}
         for name, metric in METRICS.items():
@@ -65,8 +65,8 @@ class Measurement:
     @property
     def private(self) -> int:
         """The metric `private`, which every measurement has, in bytes."""
-        return self.values["private"]
+        return self.values[PRIVATE]
 
     def with_private(self, private: int) -> "Measurement":
         """The same with another amount of private bytes, and no spread."""
-        return replace(self, values={**self.values, "private": private}, spread={})
+        return replace(self, values={**self.values, PRIVATE: private}, spread={})

@@ -6,7 +6,7 @@ docs/reference/metrics.md defines each for users. A new metric is a new line in 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from pytest_cowmem.model.growth import growth_per_request
+from pytest_cowmem.model.growth import LEAST_REQUESTS, growth_per_request
 from pytest_cowmem.model.observation import Observation
 from pytest_cowmem.model.units import Unit
 
@@ -26,16 +26,22 @@ class Tolerance:
         return max(int(abs(baseline) * self.relative), self.absolute)
 
 
+# Defaults that explanations rest on too.
+OF_PRIVATE = Tolerance(0.02, 64 * 1024)
+OF_GROWTH = Tolerance(0.0, 64)
+
+
 # What private memory may move by when the same objects lie in other pages. Its standard deviation
 # was 3 to 9 pages over 96 layouts: environment variables and paths of varied length, CPython 3.11
 # and 3.13, a Flask app. This is 3.5 of the largest, for a difference of two.
 LAYOUT_NOISE = 128 * 1024
 
 # The share of fresh memory that another layout may move: whether a large block fits a hole decides
-# if the heap has to grow. Over 28 layouts of the example's reports (address randomisation on,
-# CPython 3.11) the highest resident growth of some 19 MiB moved by up to 3.4 %.
+# if the heap has to grow. The highest resident growth of some 19 MiB moved by up to 3.4 %, over 28
+# layouts of the example's reports (address randomisation on, CPython 3.11).
 PACKING = 0.05
 
+PRIVATE = "private"  # the metric that every round has
 WIDENING = frozenset({"fresh", "returned"})  # metrics of a baseline that `packed` reads
 
 Read = Callable[[Observation], int | None]
@@ -72,7 +78,7 @@ _NO_RECORDER = (
     "the app took the recorder out of gc.callbacks; let it leave what it did not put there"
 )
 _FEW_REQUESTS = (
-    "it takes at least 20 requests to tell growth from warming up; "
+    f"it takes at least {LEAST_REQUESTS} requests to tell growth from warming up; "
     "make more, for instance with cow_worker.burst()"
 )
 
@@ -81,9 +87,9 @@ _FEW_REQUESTS = (
 class Metric:
     """A figure of one round, in `unit`: bytes, nanoseconds or a count.
 
-    `read` takes it from an observation, and gives None where it could not be had; `missing` then
-    says why. `needs` is the file of /proc that it takes, where a kernel may be built without it.
-    `tolerance` is set for the metrics that are held to the baseline by default. `moves` is what
+    `read` takes it from an observation, and gives None where there is nothing to read. `missing`
+    then says why. `needs` is the file of /proc that it takes, where a kernel may be built without
+    it. `tolerance` is set for the metrics that are held to the baseline by default. `moves` is what
     another layout may move it by. `headline` is set for those that a failure always shows.
     """
 
@@ -141,10 +147,10 @@ def _collections(number: int) -> Metric:
 
 _TABLE = (
     Metric(
-        "private",
+        PRIVATE,
         "bytes",
         lambda seen: seen.cost.private,
-        tolerance=Tolerance(0.02, 64 * 1024),
+        tolerance=OF_PRIVATE,
         moves=packed,
         headline=True,
     ),
@@ -157,7 +163,7 @@ _TABLE = (
         "bytes",
         lambda seen: growth_per_request(seen.points),
         missing=_FEW_REQUESTS,
-        tolerance=Tolerance(0.0, 64),
+        tolerance=OF_GROWTH,
         moves=pages_a_request,
         headline=True,
     ),

@@ -38,7 +38,7 @@ class Generation:
 
 @dataclass(frozen=True)
 class Reading:
-    """A process at one moment, in bytes and CPU nanoseconds; None where this kernel does not tell.
+    """A process at one moment, in bytes and CPU nanoseconds; None where this kernel does not say.
 
     Subtract an earlier reading to get what happened in between. Add another process's reading to
     get both together.
@@ -69,7 +69,8 @@ class Reading:
         for field in fields(self):
             mine, theirs = getattr(self, field.name), getattr(other, field.name)
             if field.name == "generations":
-                amounts[field.name] = tuple(map(combine, mine, theirs))
+                both = mine and theirs
+                amounts[field.name] = tuple(map(combine, mine, theirs)) if both else mine or theirs
             else:
                 both = mine is not None and theirs is not None
                 amounts[field.name] = combine(mine, theirs) if both else None

@@ -11,7 +11,8 @@ def typed(kind: Any, data: Any, name: str = "value") -> Any:
     """A value of type `kind` from what `dataclasses.asdict` made of it.
 
     TypeError, ValueError or AttributeError where `data` is of another type. A str, an int and None
-    are checked for that. What is no dataclass, tuple, mapping, union or enumeration stays as it is.
+    are checked for that. Dataclasses, tuples, mappings, unions and enumerations are built anew, and
+    other types stay as they are.
     """
     kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
     if type(data) in kinds:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """In the order of how much they matter: a test's verdict is the gravest of its metrics'."""
+    """The gravest comes first: a test's verdict is the gravest of its metrics'."""
 
     OVER = "over budget"
     REGRESSED = "regressed"
@@ -25,7 +25,7 @@ TOO_HIGH = frozenset({Verdict.OVER, Verdict.REGRESSED})
 class Judgment:
     """One metric against its budget and baseline, all amounts in the metric's unit.
 
-    `measured` is None where it could not be had. `allowed` is how far it may be from `baseline`.
+    `measured` is None where it could not be read. `allowed` is how far it may be from `baseline`.
     """
 
     metric: str

@@ -3,17 +3,17 @@
 from collections.abc import Collection
 
 from pytest_cowmem.model.baseline import Change
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.units import render, render_change
 
 
-def told(change: Change, gated: Collection[str]) -> str:
+def as_line(change: Change, gated: Collection[str]) -> str:
     """One change for people, of the metrics in `gated`."""
     if change.new is None:
         return f"removed  {change.test}"
     if change.old is None:
-        private = change.new.metrics.get("private")
-        amount = "" if private is None else f"  private {render(private, 'bytes')}"
+        private = change.new.metrics.get(PRIVATE)
+        amount = "" if private is None else f"  {PRIVATE} {render(private, 'bytes')}"
         return f"added    {change.test}{amount}"
     old, new = change.old.metrics, change.new.metrics
     parts = [

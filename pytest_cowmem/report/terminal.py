@@ -86,9 +86,8 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
 
     Columns are dropped and names cut; nothing is wrapped.
     """
-    columns: Columns = {
-        name: [row.cells[index] for row in rows] for index, name in enumerate(COLUMNS)
-    }
+    cells = zip(*(row.cells for row in rows), strict=True)
+    columns: Columns = dict(zip(COLUMNS, map(list, cells), strict=True))
     if all(cell == "-" for cell in columns["of budget"]):
         del columns["of budget"]
     names = columns["test"]
@@ -124,7 +123,7 @@ def proofs(records: Sequence[Record]) -> list[str]:
     """The smallest regression that each test's gate caught, by kind."""
     if not records:
         return []
-    rows = [[short(it.test), *map(planted, it.proofs)] for it in records]
+    rows = [[short(record.test), *map(planted, record.proofs)] for record in records]
     headers = ["smallest regression caught", *(proof.kind for proof in records[0].proofs)]
     sides = ("left", "right", "right")
     text = tabulate(rows, headers=headers, colalign=sides, disable_numparse=True)
@@ -132,7 +131,7 @@ def proofs(records: Sequence[Record]) -> list[str]:
 
 
 def explanations(records: Sequence[Record]) -> Iterator[str]:
-    """Where the bytes went of each test that passed; a failed one's are in its failure."""
+    """The explanation of each test that passed; a failed one's is in its failure."""
     for record in records:
         assert record.explanation is not None
         yield f"-- {short(record.test)}"

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_cowmem.model.document import Document
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Verdict
-from pytest_cowmem.report.changes import told
+from pytest_cowmem.report.changes import as_line
 
 COLUMNS = (
     "test",
@@ -57,7 +57,7 @@ class View:
 def view(document: Document) -> View:
     """What is shown of a run."""
     records = document.records
-    explained = [it for it in records if it.explanation is not None and not it.failed]
+    explained = [record for record in records if record.explanation and not record.failed]
     return View(
         nothing="" if records else _why_nothing(document),
         rows=tuple(row(record) for record in records),
@@ -65,7 +65,9 @@ def view(document: Document) -> View:
         proved=tuple(record for record in records if record.proofs),
         facts=(*_masters(document), *_environments(document), *_notes(document)),
         warnings=tuple(_warnings(document)),
-        changes=tuple(told(change, _gated(document, change.test)) for change in document.changes),
+        changes=tuple(
+            as_line(change, _gated(document, change.test)) for change in document.changes
+        ),
         refused=document.refused,
         accept=_how_to_accept(document),
     )
@@ -78,7 +80,7 @@ def short(test: str) -> str:
 
 
 def planted(proof: Proof) -> str:
-    """What had to be planted of one kind, or what was not enough."""
+    """The amount planted when the gate went red, or the amount that was too little."""
     amount = render(proof.planted, "bytes")
     return amount if proof.caught else f"not at {amount}"
 
@@ -86,7 +88,7 @@ def planted(proof: Proof) -> str:
 def row(record: Record) -> Row:
     """One record's row."""
     values = record.measurement.values
-    private = record.judgment("private")
+    private = record.judgment(PRIVATE)
     assert private is not None
     assert private.measured is not None
     cells = (
@@ -140,7 +142,7 @@ def _notes(document: Document) -> Iterator[str]:
 
 
 def _warnings(document: Document) -> Iterator[str]:
-    """What has no baseline, what was not measured, and what has no test, loudly."""
+    """Sentences on what lacks a baseline, a figure or a test."""
     if document.unverified:
         yield document.unverified
     yield from _without_entry(document)
@@ -170,7 +172,7 @@ def _without_entry(document: Document) -> Iterator[str]:
 
 
 def _lacking(document: Document) -> list[str]:
-    """The metrics that no test has, and that a kernel can be built without."""
+    """The metrics that every test lacks, of those that a kernel can be built without."""
     if not document.records:
         return []
     had = {name for record in document.records for name in record.measurement.values}
@@ -182,7 +184,8 @@ def _gated(document: Document, test: str) -> set[str]:
     gated = set(document.gated)
     for record in document.records:
         if record.test == test:
-            gated |= {it.metric for it in record.judgments if it.verdict is not Verdict.OK}
+            judgments = record.judgments
+            gated |= {one.metric for one in judgments if one.verdict is not Verdict.OK}
     return gated
 
 

@@ -19,6 +19,7 @@ from pytest_cowmem.model.explanation import (
     Resident,
     by_statement,
 )
+from pytest_cowmem.model.metrics import OF_PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Verdict
@@ -28,10 +29,8 @@ _MOST_LINES = 5
 _MOST_NAMES = 3
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
 _BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2
-_PADDING = 2  # tabulate's MIN_PADDING: a column is as much wider than its header, or more
-# Bytes from which a container or a module's growth is named: the default tolerance of `private`.
-_WORTH = 64 * 1024
-_COUNTED_TWICE = 1.1  # a share of `private` from which that is said
+_PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than its header
+_WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
 
 
 def why(record: Record, explanation: Explanation) -> str:
@@ -61,8 +60,8 @@ def red_metrics(record: Record) -> set[str]:
 def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
     """The lines and collections that made bytes private, most first.
 
-    Where collections are all that is red, they come before lines, and first of all those of a red
-    generation.
+    Collections come before lines where all red metrics are of collections, and those of a red
+    generation come first.
     """
     both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
     parts = sorted((part for part in both if part.bytes), key=lambda part: -part.bytes)
@@ -86,7 +85,7 @@ def largest_modules(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
 def causes(explanation: Explanation) -> str:
     """Private = fresh + copied, and copied by what; then what the traced round adds to that."""
     again = unseen = ""
-    if explanation.share > _COUNTED_TWICE:
+    if explanation.counts_twice:
         again = ", since memory that was given back counts again"
     if explanation.unseen >= _WORTH:
         unseen = f"; {_size(explanation.unseen)} came where it did not listen"

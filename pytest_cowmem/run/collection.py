@@ -75,7 +75,7 @@ def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def refuse_unmeasured_budget(item: pytest.Item) -> None:
-    """A budget that nobody measures must not look kept."""
+    """Fail a test whose budget is never measured, which would look kept."""
     if item.get_closest_marker("mem_budget") and not is_measured(item):
         pytest.fail(
             "mem_budget holds what a forked worker costs, and this test forks none: "

@@ -34,7 +34,7 @@ def document(
     settings = session.settings
     defaults = {name for name, metric in METRICS.items() if metric.tolerance}
     gone = [] if collected.usage_error else find_stale(session, collected, records)
-    found = Document(
+    unwritten = Document(
         records=tuple(records),
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
@@ -47,8 +47,8 @@ def document(
         explain=settings.explain,
     )
     if write and settings.update is not None and not collected.usage_error:
-        return accept(session, found, unfit, gone)
-    return found
+        return accept(session, unwritten, unfit, gone)
+    return unwritten
 
 
 def find_stale(session: Session, collected: Collected, records: Sequence[Record]) -> Gone:
@@ -64,26 +64,26 @@ def find_stale(session: Session, collected: Collected, records: Sequence[Record]
     return stale(baseline, profiles, collected.tests, collected.whole, missing)
 
 
-def accept(session: Session, found: Document, unfit: Collection[str], gone: Gone) -> Document:
+def accept(session: Session, run: Document, unfit: Collection[str], gone: Gone) -> Document:
     """Write what the run measured into the baseline, as far as the mode allows."""
-    assert found.update is not None
-    records = [record for record in found.records if record.test not in unfit]
-    dropped = gone if found.update in ("changed", "all") else []
-    new, changes = update(session.baseline, found.update, records, dropped)
+    assert run.update is not None
+    records = [record for record in run.records if record.test not in unfit]
+    dropped = gone if run.update in ("changed", "all") else []
+    new, changes = update(session.baseline, run.update, records, dropped)
     if changes:
         try:
             baseline_file.write(session.settings.baseline, new)
         except UsageError as error:
-            return replace(found, refused=str(error))
-    left = () if dropped else found.stale
-    return replace(found, changes=tuple(changes), stale=left)
+            return replace(run, refused=str(error))
+    left = () if dropped else run.stale
+    return replace(run, changes=tuple(changes), stale=left)
 
 
-def exit_status(found: Document, settings: Settings, status: int) -> int:
+def exit_status(run: Document, settings: Settings, status: int) -> int:
     """The run's exit status, from the one that pytest has for it."""
-    if found.usage_error:
+    if run.usage_error:
         return pytest.ExitCode.USAGE_ERROR
     nothing_failed = status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if found.refused or (settings.strict and not found.records and nothing_failed):
+    if run.refused or (settings.strict and not run.records and nothing_failed):
         return pytest.ExitCode.TESTS_FAILED
     return status

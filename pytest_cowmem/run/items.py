@@ -48,7 +48,7 @@ def budget_of(item: pytest.Item) -> Budget:
 
 
 def source_hash(item: pytest.Item) -> str:
-    """A short hash of the test's source: it tells when the scenario changed."""
+    """A short hash of the test's source, which changes with the scenario."""
     try:
         source = inspect.getsource(getattr(item, "obj"))  # noqa: B009
     except (OSError, TypeError, AttributeError):

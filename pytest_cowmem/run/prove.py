@@ -33,12 +33,12 @@ def prove(kind: str, current: Round, private: int, judge: Callable[[int], Judgme
 
 
 def _allowed(private: int, judge: Callable[[int], Judgment]) -> int:
-    """By how many bytes a test may grow.
+    """The bytes by which a test may grow.
 
-    Below its baseline or its limit it may grow by as much more.
+    A test below its baseline or its limit may grow up to that as well.
     """
     now = judge(private)
-    # What is tolerated above the baseline is another amount than below it.
+    # Judged at the baseline or above: the tolerance below it is another one.
     tolerated = judge(max(private, now.baseline or 0)).allowed
     room = [line - private for line in (now.baseline, now.budget) if line is not None]
     return max(min(room, default=0), 0) + tolerated

@@ -1,20 +1,21 @@
 """Run one test's body in rounds, and judge what they measured. Runs in the pytest process."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import httpx2
 import pytest
 
-from pytest_cowmem.explain.asked import Explainer, TraceFirst
+from pytest_cowmem.explain.asked import Explainer
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.model.baseline import Entry
-from pytest_cowmem.model.measurement import Measurement, Sample
+from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Verdict, judgment_of
 from pytest_cowmem.run.prove import KINDS, prove
@@ -44,11 +45,13 @@ class Scenario:
         Three times as many rounds are run where that could change the verdict.
         """
         rounds = self.gate.budget.rounds or self.settings.rounds
-        samples = [self._sample(body) for _ in range(rounds)]
+        sample = self.explainer.sample
+        samples = [sample(body, self._running) for _ in range(rounds)]
         measurement = Measurement.of(samples)
         ruling = self.gate.judge(measurement)
         if undecided(ruling):
-            samples += [self._sample(body) for _ in range((_MORE_ROUNDS - 1) * rounds)]
+            more = (_MORE_ROUNDS - 1) * rounds
+            samples += [sample(body, self._running) for _ in range(more)]
             measurement = Measurement.of(samples)
             ruling = self.gate.judge(measurement)
         conditions = self.gate.conditions
@@ -67,31 +70,15 @@ class Scenario:
             accepted=self.gate.accepted,
         )
 
-    def _sample(self, body: Body) -> Sample:
-        """Measure one round; a body that asks for an explanation is traced first."""
-        try:
-            with self._round() as current:
-                body()
-                return current.finish()
-        except TraceFirst:
-            self.explainer.answer(body, self._running)
-        return self._sample(body)
-
     def calls_for_explanation(self, record: Record) -> bool:
-        """Whether a record is to say why.
-
-        It is when it is red for what it measured, when the user wants to know, and when the
-        baseline is to be written.
-        """
+        """Whether a record is to say why: it is too high, or the user or an update asks for it."""
         red = record.failed and record.verdict in TOO_HIGH
         return red or self.settings.explain or self.settings.update is not None
 
     def explain(self, body: Body, record: Record) -> Record:
         """The record with its explanation, or with a note where a traced round did not work."""
-        measurement = record.measurement
-        measured = Sample(measurement.values, measurement.imports, measurement.requests)
         try:
-            explanation = self.explainer.explain(body, measured, self._running)
+            explanation = self.explainer.explain(body, record.measurement, self._running)
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         # A test may raise SystemExit, and one that is measured does not fail for this round.
@@ -108,14 +95,14 @@ class Scenario:
 
         def judge(private: int) -> Judgment:
             ruling = gate.judge(record.measurement.with_private(private))
-            judgment = judgment_of(ruling.judgments, "private")
+            judgment = judgment_of(ruling.judgments, PRIVATE)
             assert judgment is not None
             return judgment
 
         private = record.measurement.private
         proofs = []
         for kind in KINDS:
-            with self._round() as current:
+            with self._running(Round(self.master, self.settings.timeout)) as current:
                 body()
                 proofs.append(prove(kind, current, private, judge))
         notes = record.notes
@@ -126,9 +113,6 @@ class Scenario:
             )
         failed = any(proof.failed for proof in proofs)
         return replace(record, proofs=tuple(proofs), notes=notes, failed=failed)
-
-    def _round(self) -> AbstractContextManager[Round]:
-        return self._running(Round(self.master, self.settings.timeout))
 
     @contextmanager
     def _running(self, opened: AnyRound) -> Iterator[AnyRound]:

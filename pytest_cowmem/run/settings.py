@@ -65,7 +65,7 @@ def _baseline(config: pytest.Config) -> Path:
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:
-    """A positive number from the command line, else from the ini file. UsageError if it is none."""
+    """A positive number from the command line, else from the ini file. UsageError for any other."""
     given = config.getoption(name, None)
     text = config.getini(name) if given is None else given
     try:

@@ -28,7 +28,7 @@ RECORD = pytest.StashKey[Record]()
 def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
     """The running zygote of a test's app; `base` is what its cow_app fixture returned.
 
-    The test fails where there is none to be had.
+    The test fails where the app is invalid or cannot be preloaded.
     """
     problem = None
     try:

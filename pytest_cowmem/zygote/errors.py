@@ -1,10 +1,10 @@
-"""Tell an exception to the pytest process. Runs in the zygote and its forks."""
+"""Describe an exception for the pytest process. Runs in the zygote and its forks."""
 
 import os
 import traceback
 
 
-def told(error: BaseException) -> "tuple[str, str]":
+def described(error: BaseException) -> "tuple[str, str]":
     """An exception in one line, and its traceback from the app's first frame on."""
     trace = error.__traceback__
     here = os.path.dirname(__file__) + os.sep

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from pytest_cowmem.zygote import messages, pauses, process, twin, wire, worker
-from pytest_cowmem.zygote.errors import told
+from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
 from pytest_cowmem.zygote.serve.interfaces import load_app
 from pytest_cowmem.zygote.serve.load import load
@@ -29,8 +29,8 @@ _CLOCK_TICK = 20_000_000  # nanoseconds by which a file's time can lag behind th
 def run(control: socket.socket, once_more: bool) -> bool:
     """Preload, then fork until the pytest process is gone.
 
-    False where source was compiled on the way, and the zygote has to start over from its bytecode:
-    a process that compiled has another heap than one that loaded bytecode, as production does.
+    False where source was compiled on the way. The zygote then has to start over from the bytecode,
+    as production does: a process that compiled has another heap than one that loaded bytecode.
     """
     config: dict[str, Any] = wire.receive_message(control)[1]
     (table_fd,) = wire.receive_fds(control, 1)
@@ -47,7 +47,7 @@ def run(control: socket.socket, once_more: bool) -> bool:
             return False
         preloaded.collects = prepare(config)
     except BaseException as error:  # an import may raise SystemExit too
-        wire.send(control, (messages.FAILED, *told(error)))
+        wire.send(control, (messages.FAILED, *described(error)))
         return True
     leave_stdin()
     preloaded.table = pauses.shared_table(table_fd)
@@ -101,7 +101,7 @@ def has_compiled_since(begun: int) -> bool:
 def leave_stdin() -> None:
     """Give the app an empty standard input.
 
-    Until here it was the control socket, in case of another exec.
+    It was the control socket until here, in case of another exec.
     """
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
@@ -109,7 +109,7 @@ def leave_stdin() -> None:
 
 
 def facts(harness: "list[str]", collects: bool) -> "dict[str, Any]":
-    """What the pytest process is told of this master; model/facts.py describes it."""
+    """The facts of this master for the pytest process; model/facts.py describes them."""
     return {
         "harness": harness,
         "gc_speed": in_throwaway_fork(pauses.calibrate),

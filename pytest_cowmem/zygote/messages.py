@@ -5,8 +5,8 @@ host/answers.py names the fields of what comes back. Bodies of requests and resp
 frames in between.
 """
 
-# Kinds of round, asked of a zygote in one byte each, with descriptors: the worker's socket, and for
-# a traced round the file for its map.
+# Kinds of round, each asked of a zygote in one byte. Descriptors follow: the worker's socket, and
+# for a traced round the file for its map.
 MEASURED, TRACED = b"m", b"t"
 
 # To the zygote
@@ -45,12 +45,12 @@ RAISED = "raised"  # line, traceback
 LOADED = "loaded"  # modules, recorded
 PLANTED = "planted"  # pages
 
-# To the worker of a traced round, and back with what it tells
+# To the worker of a traced round; its answer has the same kind
 BEGIN = "begin"
 MARK = "mark"
 CHARGED = "charged"  # back: account
 GROWN = "grown"  # held; back: entries, names, places
 
-# To the twin of a traced round, and back with what it tells
+# To the twin of a traced round; its answer has the same kind
 HELD = "held"  # back: held
 MAP = "map"  # back: types, modules

@@ -1,8 +1,8 @@
-"""A round's twin: fork the worker, then stay idle until told to reap it. Runs in the twin.
+"""A round's twin: fork the worker, then stay idle until asked to reap it. Runs in the twin.
 
 The twin does what a round takes, so that the zygote stays as it is and every round starts from the
-same image. With the round's messages handled in the zygote, the free lists moved from fork to fork,
-and a Flask worker's private memory with them, by up to 7 pages.
+same image. A zygote that handled the round's messages moved its free lists from fork to fork. A
+Flask worker's private memory moved with them, by up to 7 pages.
 """
 
 import gc
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 
 from pytest_cowmem.zygote import messages, process, wire, worker
-from pytest_cowmem.zygote.errors import told
+from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, wait
 
 
@@ -25,11 +25,11 @@ def be_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
 def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """The same with a worker that keeps account of its page faults.
 
-    The twin answers about objects until it is told to reap the worker.
+    The twin answers about objects until it is asked to reap the worker.
     """
     fd, maps = wire.receive_fds(control, 2)
     allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import traced_round
+    from pytest_cowmem.zygote.trace import traced_round  # only where a round is traced
 
     def be_worker(far: socket.socket) -> None:
         traced_round.arm()
@@ -51,9 +51,9 @@ def _live(
     life: Callable[[socket.socket], None],
     answer: Callable[[str], wire.Message],
 ) -> None:
-    """Fork a worker that leads its `life` on the socket `fd`, and reap it when told to.
+    """Fork a worker that leads its `life` on the socket `fd`, and reap it when asked to.
 
-    Until then, answer what is asked.
+    The twin answers what is asked until then.
     """
     pid = _fork_worker(control, fd, life)
     try:
@@ -61,7 +61,7 @@ def _live(
             try:
                 message = answer(kind)
             except Exception as error:
-                message = (messages.FAILED, *told(error))
+                message = (messages.FAILED, *described(error))
             wire.send(control, message)
     except EOFError:  # the pytest process is gone
         process.end_children()
@@ -72,7 +72,7 @@ def _live(
 
 
 def _fork_worker(control: socket.socket, fd: int, life: Callable[[socket.socket], None]) -> int:
-    """Fork a worker, and tell the pytest process; its pid."""
+    """Fork a worker, and name it to the pytest process; its pid."""
 
     def be_worker() -> None:
         control.close()

@@ -73,8 +73,8 @@ def work(sock: socket.socket, preloaded: Preloaded) -> None:
 def rehearse(interface: Interface, times: int) -> None:
     """Serve itself a message of every kind, so that the harness's own pages are written.
 
-    In the worker that is before it is ready. In the zygote it lets CPython specialise the harness's
-    code, which writes to it, once for all forks.
+    The worker does so before it is ready. The zygote does so to let CPython specialise the
+    harness's code, which writes to it, once for all forks.
     """
     near, far = socket.socketpair()
     with near, far:

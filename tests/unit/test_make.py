@@ -10,7 +10,7 @@ import records
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.make import make
-from pytest_cowmem.explain.rows import Charged, Growth, Importing, LineRow, Place, Trace
+from pytest_cowmem.explain.rows import Account, Growth, Importing, LineRow, Place, Trace
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import (
     Collections,
@@ -59,7 +59,7 @@ OBJECTS = Overlay(9, (Resident("shop", 5, 1, 2),), (Resident("str", 5, 1, 2),), 
 TRACE = Trace(
     requests=30,
     warm=10,
-    charged=Charged.of(TOLD),
+    charged=Account.of(TOLD),
     objects=OBJECTS,
     containers={
         "shop.views.SMALL": Growth(0, 4, PAGE, "", 0),

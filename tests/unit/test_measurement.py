@@ -78,6 +78,11 @@ def test_readings_of_two_processes_add_up_and_differences_of_sums_are_sums_of_di
     assert (END + Reading(1, 1, 1)).copied is None
 
 
+def test_a_process_without_a_recorder_takes_no_collections_away():
+    assert (END + Reading(1, 1, 1)).generations == END.generations
+    assert (Reading(1, 1, 1) + END).generations == END.generations
+
+
 def test_every_gated_metric_has_a_default_tolerance():
     gated = {name for name, metric in METRICS.items() if metric.tolerance}
     assert {"private", "growth", "gc_pause", "gc_collections"} <= gated

@@ -9,7 +9,7 @@ from pytest_cowmem.zygote.serve.load import load
 
 
 def serve_call(sock: socket.socket, target: str, arguments: bytes) -> None:
-    """Call `module:function` with pickled (args, kwargs); tell its pickled result or traceback."""
+    """Call `module:function` with pickled (args, kwargs); send its pickled result or traceback."""
     try:
         args, kwargs = pickle.loads(arguments)
         returned = load(target)(*args, **kwargs)

@@ -173,7 +173,7 @@ def serve_burst(
 ) -> None:
     """Serve one request `times` times, all with the same status, and send the last response.
 
-    Where they take longer than `seconds`, the pytest process is told that they go on.
+    A message says every `seconds` that they go on.
     """
     clock = time.monotonic
     tell_at = clock() + seconds

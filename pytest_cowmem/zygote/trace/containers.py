@@ -1,9 +1,9 @@
 """What modules, classes, instances and functions hold in containers: caches, registries, leaks.
 
-Runs in a traced worker and in its twin. As in `objects`, no foreign code runs. A container is
-named by where it hangs: on a module (`shop.views.CACHE`), on one of its classes or instances
-(`shop.views.cart.lines`), or as a variable of a function's closure or defaults. One that hangs
-deeper is not listed.
+Runs in a traced worker and in its twin. No foreign code runs, as in `objects`. A container is named
+by where it hangs: on a module (`shop.views.CACHE`), or on one of its classes or instances
+(`shop.views.cart.lines`). It can also be a variable of a function's closure or defaults. One that
+hangs deeper is not listed.
 """
 
 import gc
@@ -22,11 +22,11 @@ from pytest_cowmem.zygote.trace.objects import ObjectMap, type_flags, type_modul
 _NOT_ENTERED = {
     id(cls) for cls in (ModuleType, FunctionType, BuiltinFunctionType, CodeType, FrameType)
 }
-# What was there at the fork: entries by the id() of a container, entries by the name of a module's
-# container, names of modules.
+# At the fork: entries by the id() of a container, entries by the name of a module's container, and
+# names of modules.
 Before = tuple[dict[int, int], dict[str, int], list[str]]
-# Entries before and now, by the container's name; names of modules by their numbers in the map;
-# (file, line) of what fills a container, by the container's name.
+# Entries before and now, by a container's name. Names of modules by their numbers in the map. The
+# (file, line) that fills a container, by its name.
 Grown = tuple[dict[str, tuple[int, int]], list[str], dict[str, tuple[str, int]]]
 
 

@@ -1,6 +1,6 @@
 """Count the minor page faults of each thread, by source line and by collection.
 
-Runs in a traced worker, and in its twin until that is told to be quiet.
+Runs in a traced worker, and in its twin until that is hushed.
 """
 
 import gc
@@ -77,7 +77,7 @@ class Log:
         self._begun = next(self._next)
 
     def mark(self) -> None:
-        """Tell what is added from now on apart. The row that is taken up here stays empty."""
+        """Keep what is added from now on apart. The row that is taken up here stays empty."""
         self._marked = next(self._next)
 
     def rows(self) -> "Iterator[tuple[stacks.Key, int, bool]]":
@@ -119,9 +119,9 @@ class Thread:
 class Tracer:
     """All threads of a traced worker. `attend` comes before anything is charged.
 
-    `codes` has the numbers of code objects by their id(), from 1. By these numbers, `left` has the
-    events until a code object is left alone, and `lines` the line where it last was. A number
-    below zero in `left` counts down for ever. Both lie apart from the heap, as the log does.
+    `codes` has the numbers of code objects by their id(), from 1. These numbers lead to the others:
+    `left` has the events until a code object is left alone, `lines` the line where it last was. A
+    number below zero in `left` counts down for ever. Both lie apart from the heap, as the log does.
 
     The app's own code is listened to throughout. A library's is left alone once it has run for a
     while without a fault. What it causes later is charged to the same line of the app, but without
@@ -187,7 +187,7 @@ class Tracer:
         return thread
 
     # A collection can come at any call made below. It charges what is new in the thread itself, and
-    # `times` tells that it came.
+    # counts up `times`.
 
     def code(self, thread: Thread, code: CodeType) -> int:
         """Number a code object that is met for the first time. The cost is the tracer's own.

@@ -21,12 +21,12 @@ from pytest_cowmem.zygote.trace import namespaces, structs
 from pytest_cowmem.zygote.trace.monitoring import line_at
 from pytest_cowmem.zygote.trace.objects import type_flags
 
-_FILLING = ("append", "appendleft", "add", "setdefault", "update", "extend", "insert")
+_FILLING = {"append", "appendleft", "add", "setdefault", "update", "extend", "insert"}
 _MAKING = ("STORE_GLOBAL", "STORE_NAME")
 _GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", *_MAKING)
 _ATTRIBUTES = ("LOAD_ATTR", "LOAD_METHOD")
 
-Place = tuple[str, int]
+FileLine = tuple[str, int]
 Step = Any  # a dis.Instruction; dis is not loaded where nothing grew
 
 
@@ -68,7 +68,7 @@ class FillSearch:
         self._globals: dict[int, dict[str, Any]] = {}
         self._steps: dict[int, list[Step]] = {}
 
-    def filled_at(self, container: Container) -> "Place | None":
+    def filled_at(self, container: Container) -> "FileLine | None":
         """(file, line) of what fills a container; None where several functions may do that.
 
         A line that also stores into something goes before one that only names the container. What
@@ -87,7 +87,7 @@ class FillSearch:
         return _only_place(storing or namings)
 
     def _in_own(self, code: CodeType, variable: str) -> "Iterator[Naming]":
-        """Where a function names a variable of its own."""
+        """The lines where a function names a variable of its own."""
         steps = self._read(code)
         storing = _storing(code, steps)
         for step in steps:
@@ -98,7 +98,7 @@ class FillSearch:
     def _in_other(
         self, container: Container, code: CodeType, module: ModuleType, is_method: bool
     ) -> "Iterator[Naming]":
-        """Where the code of a module names a container that is no variable of its own."""
+        """The lines where a module's code names a container that is no variable of its own."""
         space = self._globals_of(module)
         own_names = {name for name, value in space.items() if value is container.value}
         variable = container.variable
@@ -135,7 +135,7 @@ class FillSearch:
         """The instructions of a code object."""
         steps = self._steps.get(id(code))
         if steps is None:
-            import dis
+            import dis  # a large import, for what grew alone
 
             # dis asks constants how they look, which could run foreign code.
             blank = code.replace(co_consts=(None,) * len(code.co_consts))
@@ -143,15 +143,15 @@ class FillSearch:
         return steps
 
 
-def _cached_function(cached: Any) -> "Place | None":
-    """Where the function begins whose results a `functools.cache` keeps."""
+def _cached_function(cached: Any) -> "FileLine | None":
+    """The first line of the function whose results a `functools.cache` keeps."""
     function = namespaces.special(namespaces.of_instance(cached), "__wrapped__")
     if type(function) is not FunctionType:
         return None
     return function.__code__.co_filename, function.__code__.co_firstlineno
 
 
-def _only_place(namings: "list[Naming]") -> "Place | None":
+def _only_place(namings: "list[Naming]") -> "FileLine | None":
     """The first of the lines, where all are of one function."""
     functions = {(code.co_filename, code.co_firstlineno) for code, _, _ in namings}
     if len(functions) != 1:
@@ -168,11 +168,11 @@ def _names(step: Step) -> "tuple[str, ...]":
 
 def _storing(code: CodeType, steps: "list[Step]") -> "set[int]":
     """The lines that store into something."""
-    return {
-        line_at(code, ~step.offset)
-        for step in steps
-        if step.opname == "STORE_SUBSCR" or any(name in _FILLING for name in _names(step))
-    }
+    return {line_at(code, ~step.offset) for step in steps if _stores(step)}
+
+
+def _stores(step: Step) -> bool:
+    return step.opname == "STORE_SUBSCR" or not _FILLING.isdisjoint(_names(step))
 
 
 def _methods(holder: Any) -> "set[int]":

@@ -74,8 +74,8 @@ def _rehearse(tracer: Tracer) -> None:
 def loaded_code() -> "Iterator[CodeType]":
     """Every code object reachable from a module.
 
-    To rewrite and number it would otherwise be charged when it first runs. A fork looks for it,
-    since the search would change this process's heap. Addresses are equal in both.
+    Rewriting and numbering it here keeps that from being charged when it first runs. A fork looks
+    for it, since the search would change this process's heap. Addresses are equal in both.
     """
     reader, writer = os.pipe()
     pid = os.fork()
@@ -125,7 +125,7 @@ def begin() -> None:
 
 
 def mark() -> None:
-    """Tell what comes later apart, in what `disarm` returns."""
+    """Keep what comes later apart, in what `disarm` returns."""
     _tracer.log.mark()
 
 
@@ -149,7 +149,7 @@ def hush() -> None:
 
 
 def disarm() -> "dict[str, Any]":
-    """Stop, and tell what was charged since `begin`, in pages:
+    """Stop, and return what was charged since `begin`, in pages:
 
     lines        [(app file, line, function, library file, line, function, (outermost, innermost
                  module imported), pages since the mark, pages)], most first

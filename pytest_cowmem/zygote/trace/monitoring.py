@@ -1,8 +1,8 @@
-"""Tell a tracer of every line, call and return by `sys.monitoring`, on Python 3.12 and later.
+"""Trace every line, call and return by `sys.monitoring`, on Python 3.12 and later.
 
-Runs in a traced worker. As in `settrace`, each event reads the thread's count of minor faults.
-Those since the event before belong to the line that ran in between. Only where there are any is a
-stack looked at. The three handlers repeat each other on purpose: a call in between costs time at
+Runs in a traced worker. Each event reads the thread's count of minor faults, as in `settrace`.
+Those since the event before belong to the line that ran in between. A stack is looked at only where
+there are any. The three handlers repeat each other on purpose: a call in between costs time at
 every line that the app runs.
 """
 
@@ -32,9 +32,9 @@ class Monitoring:
     """Events of `sys.monitoring`."""
 
     def __init__(self) -> None:
-        """Switch events on; nobody is told of them yet.
+        """Switch events on, without handlers yet.
 
-        From then on, Python rewrites each code object when it next runs.
+        Python rewrites each code object when it next runs from then on.
         """
         self._api: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self._tool = next(number for number in _TOOL_IDS if self._api.get_tool(number) is None)
@@ -54,7 +54,7 @@ class Monitoring:
         )
 
     def start(self, tracer: Tracer) -> None:
-        """Tell `tracer` of events from now on."""
+        """Hand `tracer` all events from now on."""
         events, disable = self._api.events, self._api.DISABLE
         self._tell({events.LINE: _line_handler(tracer, disable)})
         self._tell(dict.fromkeys(self._entries, _entry_handler(tracer, disable)))
@@ -67,7 +67,7 @@ class Monitoring:
         """Nothing in a worker stops events."""
 
     def stop(self) -> None:
-        """Tell of no more events. They stay on: to switch them off would rewrite all code again."""
+        """Take the handlers off. Events stay on: to switch them off rewrites all code again."""
         self._tell(dict.fromkeys((self._api.events.LINE, *self._entries, *self._exits)))
 
     def _tell(self, handlers: "dict[int, Any]") -> None:

@@ -22,9 +22,9 @@ def loaded() -> "list[tuple[str, ModuleType]]":
     ]
 
 
-def is_text(told: object, text: str) -> bool:
+def is_text(value: object, text: str) -> bool:
     """Whether an object is that text."""
-    return type(told) is str and told == text
+    return type(value) is str and value == text
 
 
 def named(space: Any) -> "dict[str, Any]":

@@ -1,9 +1,9 @@
 """Write a map of all objects: where each lies, its type, and which module holds it.
 
-Runs in the twin after the worker was measured. No foreign code runs: objects are told apart by
-`id()` and `type()`, and the rest is read through descriptors of built-in types or from memory. A
-module holds what is reached from it first, breadth first. Functions and classes belong to the
-module that they name.
+Runs in the twin after the worker was measured. No foreign code runs: `id()` and `type()` tell
+objects apart, and the rest is read through descriptors of built-in types or from memory. A module
+holds what is reached from it first, breadth first. Functions and classes belong to the module that
+they name.
 """
 
 import gc
@@ -50,8 +50,8 @@ _code_members = [
 ]
 
 
-# Of a type: its number, the bytes before an instance's address, how to size an instance, how to
-# read its parts, whether it refers to others, and how to read the name of its module.
+# A type's number, and what holds for each instance: the bytes before its address, how to size it,
+# how to read its parts, whether it refers to others, how to read the name of its module.
 TypeFacts = tuple[
     int,
     int,
@@ -107,8 +107,8 @@ def _module_getter(cls: type, flags: int) -> "Callable[[Any], object] | None":
 class ObjectMap:
     """A map being written into a file descriptor.
 
-    It has three 8-byte words for an object or part: its address, its bytes, and the number of its
-    type << 32 | the number of the module that holds it.
+    It has three 8-byte words for an object or part. They are its address, its bytes, and its type's
+    number << 32 | the number of the module that holds it.
     """
 
     def __init__(self, fd: int) -> None:

@@ -35,10 +35,10 @@ class ProbedMemory:
         """The `size` bytes at `start`."""
         if not 0 < size < _LARGEST:
             raise OSError(f"no part of an object made here has {size} bytes")
-        found = os.pread(self._fd, size, start)
-        if len(found) < size:
+        read = os.pread(self._fd, size, start)
+        if len(read) < size:
             raise OSError(f"no memory at {start:#x}")
-        return found
+        return read
 
 
 def checked_readers() -> "dict[str, PartsReader]":
@@ -86,9 +86,9 @@ def _dict_is_read(reader: Reader, memory: ProbedMemory) -> bool:
 def _own_table_is_read(
     table: "dict[Any, Any]", entry_words: int, reader: Reader, memory: ProbedMemory
 ) -> bool:
-    """Whether a table is found whose entries are words that end in a key and its value."""
+    """Whether the table read has entries of `entry_words` words that end in key and value."""
     start, size = reader.dict_tables(table, id(table))
-    if reader.key_table_bytes(start) != size:  # the one from memory, the other as Python tells it
+    if reader.key_table_bytes(start) != size:  # from memory; as Python says
         return False
     words = list(memory.words(start, size))
     first_key = words.index(id(next(iter(table))))
@@ -127,9 +127,9 @@ def _made_instance() -> "tuple[type, Any, list[object]]":
 def _values_are_read(
     space: "dict[str, Any]", values: "list[object]", start: int, size: int, memory: ProbedMemory
 ) -> bool:
-    """Whether a block has the values, and the size that `space` tells.
+    """Whether a block has the values, and the size that follows from `space`.
 
-    `space` is the dictionary of a class's only instance: others would change what it tells.
+    `space` is the dictionary of a class's only instance: another would change its size.
     """
     capacity = (structs.dict_bytes(space) - structs.dict_basic) // WORD
     if structs.VALUES_HAVE_CAPACITY:

@@ -1,4 +1,4 @@
-"""Tell a tracer of every line, call and return by `sys.settrace`, on Python 3.11.
+"""Trace every line, call and return by `sys.settrace`, on Python 3.11.
 
 Runs in a traced worker. Python stops these events in a thread whose stack is full. They go on at
 the thread's next collection or request. The app cannot stop them: its own calls have no effect.
@@ -22,20 +22,20 @@ _settrace, _settrace_later, _start_thread = (
     _thread.start_new_thread,
 )
 
-Trace = Callable[[FrameType, str, Any], Any]
+TraceFunction = Callable[[FrameType, str, Any], Any]
 
 
 class Settrace:
     """Events of `sys.settrace`."""
 
     _tracer: Tracer
-    _beginning: Trace
+    _beginning: TraceFunction
 
     def rewrite(self, code: Any) -> None:
         """Python rewrites no code for these events."""
 
     def start(self, tracer: Tracer) -> None:
-        """Tell `tracer` of events from now on, in this thread and in those that start later."""
+        """Hand `tracer` all events from now on, in this thread and in those that start later."""
         self._tracer = tracer
         self._beginning = self._begin  # each look at a method makes a new object
         _settrace_later(self._beginning)
@@ -52,7 +52,7 @@ class Settrace:
             _settrace(_trace_function(self._tracer, thread))
 
     def stop(self) -> None:
-        """Tell of no more events."""
+        """End all events."""
         sys.settrace, threading.settrace, _thread.start_new_thread = (
             _settrace,
             _settrace_later,
@@ -68,12 +68,12 @@ class Settrace:
         return trace(frame, event, arg)
 
     def _only_begin(self, function: Any) -> None:
-        """In place of `settrace`: it has an effect only where `threading` begins a thread."""
+        """Stand in for `settrace`, with an effect only where `threading` begins a thread."""
         if function is self._beginning:
             _settrace(function)
 
     def _start_thread(self, function: Any, *arguments: Any) -> int:
-        """In place of `_thread.start_new_thread`."""
+        """Stand in for `_thread.start_new_thread`."""
         return _start_thread(self._run, (function, *arguments))
 
     def _run(
@@ -83,12 +83,12 @@ class Settrace:
         function(*args, **kwargs or {})
 
 
-def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
+def _trace_function(tracer: Tracer, thread: Thread) -> TraceFunction:
     """A thread's own trace function, so that no event has to look up its thread."""
     codes, left, usage, who = tracer.codes, tracer.left, _usage, _WHO
     within = _function_within(tracer, thread)
 
-    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "Trace | None":
+    def on_entry(frame: FrameType, _event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
         number = codes.get(id(code)) or tracer.code(thread, code)
         if not left[number]:
@@ -107,11 +107,11 @@ def _trace_function(tracer: Tracer, thread: Thread) -> Trace:
     return on_entry
 
 
-def _function_within(tracer: Tracer, thread: Thread) -> Trace:
+def _function_within(tracer: Tracer, thread: Thread) -> TraceFunction:
     """What follows the lines of a function once it was entered."""
     codes, left, lines, usage, who = tracer.codes, tracer.left, tracer.lines, _usage, _WHO
 
-    def within(frame: FrameType, event: str, _arg: Any) -> "Trace | None":
+    def within(frame: FrameType, event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
         number = codes.get(id(code)) or tracer.code(thread, code)
         if not left[number]:

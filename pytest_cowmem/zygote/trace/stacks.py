@@ -43,7 +43,7 @@ class StackTable:
     def is_app(self, path: str) -> bool:
         """Whether a code object's file is the app's own.
 
-        It is where it lies under a root, is not installed, and is no part of Python or of this
+        It lies under a root then. Installed files are left out, and those of Python and of this
         plugin. The innermost root counts: an installed app that is a root itself is no library.
         """
         path = _plain(path)  # a code object's file can be any kind of text
@@ -71,9 +71,9 @@ class StackTable:
         being imported. No app line is given when the app is not on the stack. No library line is
         given when the app's own line ran.
 
-        During an import, the app line is the nearest above the outermost import: that is what the
-        app would have to move. Instead of a library's line, the innermost app line in the imported
-        module is given.
+        The app line during an import is the nearest above the outermost import, which is what the
+        app would have to move. The innermost app line in the imported module then takes the place
+        of a library's line.
         """
         app = library = imported = _NOWHERE
         innermost = outermost = None

@@ -1,4 +1,4 @@
-"""Where CPython keeps the memory of an object that lies outside the object itself.
+"""Read where CPython keeps the parts of an object that lie outside the object itself.
 
 Asking an object could run its code, so memory is read by the offsets of C structs. `selfcheck`
 tries the offsets before they are used. Runs in the twin and, once its pages are counted, in the
@@ -45,7 +45,7 @@ basic_size = type.__dict__["__basicsize__"].__get__
 
 
 def supported() -> bool:
-    """Whether the offsets here are for this interpreter. Without the GIL, structs are others."""
+    """Whether the offsets here are for this interpreter. Free-threaded builds have others."""
     return (
         sys.implementation.name == "cpython"
         and (3, 11) <= _VERSION <= (3, 15)
@@ -137,7 +137,7 @@ class Reader:
     def inline_values(self, value: Any, number: int) -> "tuple[int, ...]":
         """An instance's array of attributes since 3.13.
 
-        It follows the instance, and what Python tells of the instance's size leaves it out.
+        It follows the instance, whose own size leaves it out.
         """
         start = number + basic_size(type(value))
         return start, self._counted_values_bytes(start)

@@ -2,7 +2,7 @@
 
 The twin prepares, and forks the worker. The worker is asked to `begin` when it is ready, to `mark`
 when it has warmed up, and for what was `charged` at its end. Then the twin writes its map of
-objects, and both tell what their containers hold. The pytest process gives the file for maps.
+objects, and both count what their containers hold. The pytest process gives the file for maps.
 """
 
 import sys
