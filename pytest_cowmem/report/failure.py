@@ -8,16 +8,18 @@ from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
+from pytest_cowmem.report.view import in_table, wrong
 from pytest_cowmem.report.why import why, wrapped
 
 _MOST_NAMES = 5
-_NOTHING_WRONG = frozenset({Verdict.OK, Verdict.IMPROVED})
 _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
 def explain_failure(record: Record) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
-    sentences = [*_wrong(record), *_unproved(record)]
+    imports = record.measurement.imports
+    sentences = [sentence(judgment, imports) for judgment in wrong(record)]
+    sentences += _unproved(record)
     if not sentences:
         sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     sentences += [f"note: {note}" for note in record.notes]
@@ -27,12 +29,6 @@ def explain_failure(record: Record) -> str:
     if record.verdict is Verdict.REGRESSED:
         lines.append("to accept them: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)
-
-
-def _wrong(record: Record) -> Iterator[str]:
-    for judgment in record.judgments:
-        if judgment.verdict not in _NOTHING_WRONG:
-            yield sentence(judgment, record.measurement.imports)
 
 
 def _unproved(record: Record) -> Iterator[str]:
@@ -100,14 +96,9 @@ def advice(verdict: Verdict) -> str:
 
 def table(record: Record) -> str:
     """The metrics that are budgeted, wrong, or always shown."""
-    rows = [_row(judgment) for judgment in record.judgments if _is_shown(judgment)]
+    rows = [_row(judgment) for judgment in in_table(record)]
     sides = ("left", "right", "right", "right", "right", "left")
     return tabulate(rows, headers=_HEADERS, missingval="-", colalign=sides, disable_numparse=True)
-
-
-def _is_shown(judgment: Judgment) -> bool:
-    headline = METRICS[judgment.metric].headline
-    return headline or judgment.budget is not None or judgment.verdict is not Verdict.OK
 
 
 def _row(judgment: Judgment) -> list[str | None]:

@@ -8,7 +8,7 @@ from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
-from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.changes import as_line
 
 COLUMNS = (
@@ -21,6 +21,7 @@ COLUMNS = (
     "gc pauses",
     "verdict",
 )
+_NOTHING_WRONG = frozenset({Verdict.OK, Verdict.IMPROVED})
 _SETTLED = frozenset({Verdict.OK, Verdict.OVER, Verdict.NOISY})  # nothing of these to accept
 
 
@@ -71,6 +72,22 @@ def view(document: Document) -> View:
         refused=document.refused,
         accept=_how_to_accept(document),
     )
+
+
+def wrong(record: Record) -> list[Judgment]:
+    """The judgments that a failure puts into sentences."""
+    return [it for it in record.judgments if it.verdict not in _NOTHING_WRONG]
+
+
+def in_table(record: Record) -> list[Judgment]:
+    """The judgments that a failure's table shows: headlines, what is limited, what is not ok."""
+    return [
+        judgment
+        for judgment in record.judgments
+        if METRICS[judgment.metric].headline
+        or judgment.budget is not None
+        or judgment.verdict is not Verdict.OK
+    ]
 
 
 def short(test: str) -> str:

@@ -15,7 +15,7 @@ from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.terminal import summarise
-from pytest_cowmem.run import collection, finish, tests
+from pytest_cowmem.run import collection, finish, measured
 from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.session import start
 
@@ -37,7 +37,7 @@ class Measuring:
 
     def zygote(self, item: pytest.Item, base: object) -> Zygote:
         """The cow_zygote of a test; `base` is what its cow_app fixture returned."""
-        zygote = tests.zygote_for(self.session, item, base)
+        zygote = measured.zygote_for(self.session, item, base)
         threads = zygote.facts.threads
         if threads and zygote.app not in self._warned_of:
             self._warned_of.add(zygote.app)
@@ -51,7 +51,7 @@ class Measuring:
 
     def client(self, item: pytest.Item, zygote: Zygote) -> AbstractContextManager[CowWorker]:
         """The cow_worker of a test."""
-        return tests.client_for(self.session, item, zygote)
+        return measured.client_for(self.session, item, zygote)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         collection.note_file(self.collected, report)
@@ -69,11 +69,11 @@ class Measuring:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
-        scenario = pyfuncitem.stash.get(tests.SCENARIO, None)
+        scenario = pyfuncitem.stash.get(measured.SCENARIO, None)
         if scenario is None or scenario.running:
             return None  # within a round pytest, or another plugin, calls the function as ever
         call = pyfuncitem.ihook.pytest_pyfunc_call
-        tests.run(pyfuncitem, scenario, lambda: call(pyfuncitem=pyfuncitem))
+        measured.run(pyfuncitem, scenario, lambda: call(pyfuncitem=pyfuncitem))
         return True
 
     @pytest.hookimpl(wrapper=True)
@@ -82,7 +82,7 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         vars(report)["cowmem_test"] = id_of(item)
-        record = item.stash.get(tests.RECORD, None)
+        record = item.stash.get(measured.RECORD, None)
         if call.when == "call" and record is not None:
             vars(report)["cowmem"] = record.to_dict()  # xdist carries it to the controller
         return report

@@ -11,7 +11,7 @@ import sys
 
 from pytest_cowmem.zygote import master, process
 
-AGAIN = "again"  # as long as the first stage, "start", for the same reason
+SECOND_STAGE = "again"  # as long as the first one, "start", for the same reason
 
 
 def main() -> None:
@@ -20,11 +20,11 @@ def main() -> None:
     stage = sys.argv.pop()
     environ, folder = dict(os.environ), os.getcwd()
     control = socket.socket(fileno=os.dup(0))
-    if not master.run(control, once_more=stage != AGAIN):
+    if not master.run(control, once_more=stage != SECOND_STAGE):
         os.environ.clear()  # the app may have changed it, and gone elsewhere
         os.environ.update(environ)
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", AGAIN])
+        os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", SECOND_STAGE])
 
 
 main()

@@ -29,11 +29,11 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """
     fd, maps = wire.receive_fds(control, 2)
     allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import traced_round  # only where a round is traced
+    from pytest_cowmem.zygote.trace import lines, traced_round  # only where a round is traced
 
     def be_worker(far: socket.socket) -> None:
-        traced_round.arm()
-        preloaded.app = traced_round.attended(preloaded.app)
+        lines.arm()
+        preloaded.app = preloaded.interface.listening(preloaded.app, lines.listen)
         worker.work(far, preloaded)
 
     roots = [*preloaded.path, *traced_round.app_folders(preloaded.target)]

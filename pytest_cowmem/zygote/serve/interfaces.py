@@ -4,7 +4,7 @@ A new interface is a new module with what `Interface` names, and a line in INTER
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from pytest_cowmem.zygote.serve import wsgi
@@ -19,6 +19,9 @@ class Interface(Protocol):
 
     def quiet_app(self, *arguments: Any) -> Any:
         """An app that does nothing."""
+
+    def listening(self, app: Any, listen: "Callable[[], None]") -> Any:
+        """The same app, which calls `listen` first at each request."""
 
     def serve_request(
         self, sock: socket.socket, app: Any, environ: "dict[str, Any]", has_body: bool

@@ -28,9 +28,8 @@ DICT_KEYS, DICT_VALUES = 32, 40
 KEYS_SIZES, KEYS_INDICES, TEXT_ENTRY, ENTRY = 8, 32, 16, 24
 SET_MASK, SET_TABLE, SET_SMALL, SET_ENTRY = 32, 40, 64, 16
 BYTEARRAY_ALLOCATED, BYTEARRAY_BUFFER = 24, 32
-BYTES_HEAD = (
-    32  # of the bytes object that holds a bytearray's buffer since 3.15, and one byte after it
-)
+# Of the bytes object that holds a bytearray's buffer since 3.15. One byte comes after the buffer.
+BYTES_HEAD = 32
 INSTANCE_VALUES = -32 if sys.version_info < (3, 12) else -24  # until 3.12, before the instance
 _LARGEST = 1 << 40
 _FIRST_PAGE = 4096

@@ -14,7 +14,6 @@ from pytest_cowmem.zygote.trace import containers, lines, objects
 Message = tuple[Any, ...]
 
 _fd = -1
-_REHEARSALS = 10  # CPython 3.11 writes to code at its eighth call
 
 
 def prepare(fd: int, roots: "list[str]", counted: int) -> None:
@@ -25,23 +24,6 @@ def prepare(fd: int, roots: "list[str]", counted: int) -> None:
     global _fd
     _fd = fd
     lines.prepare(roots, counted)
-
-
-def arm() -> None:
-    """Start to listen, in the worker, and touch the pages that every request touches."""
-    lines.arm()
-    for _ in range(_REHEARSALS):
-        attended(lambda *_: None)(None, None)
-
-
-def attended(app: Any) -> Any:
-    """A WSGI app that listens at each request, whatever ended that during the one before."""
-
-    def serve(environ: Any, start_response: Any) -> Any:
-        lines.listen()
-        return app(environ, start_response)
-
-    return serve
 
 
 def answer_in_worker(kind: str, *fields: Any) -> Message:
