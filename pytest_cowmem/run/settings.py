@@ -20,7 +20,6 @@ Number = TypeVar("Number", int, float)
 class Settings:
     """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds."""
 
-    app: App | None
     baseline: Path
     explain: bool
     only: bool
@@ -37,9 +36,9 @@ class Settings:
     @classmethod
     def from_config(cls, config: pytest.Config) -> "Settings":
         """Read them; the command line wins over the ini file. UsageError for an invalid value."""
-        target = config.getini("cowmem_app")
+        if target := config.getini("cowmem_app"):
+            App(target)  # a misspelt one ends the run before any test starts
         return cls(
-            app=App(target) if target else None,
             baseline=_baseline(config),
             explain=flag(config, "cowmem_explain"),
             only=flag(config, "cowmem_only"),
