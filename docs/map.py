@@ -10,7 +10,13 @@ from tabulate import tabulate
 
 PACKAGE = Path("pytest_cowmem")
 # What an afternoon of reading leaves for the next: tracing, and what explains a trace.
-SECOND_AFTERNOON = ("zygote/trace", "explain", "model/explanation.py", "report/why.py")
+SECOND_AFTERNOON = (
+    "zygote/trace",
+    "explain",
+    "model/explanation.py",
+    "report/reasons.py",
+    "report/why.py",
+)
 
 
 def says(init: Path) -> str:

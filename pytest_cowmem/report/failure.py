@@ -8,6 +8,7 @@ from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
+from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import in_table, wrong
 from pytest_cowmem.report.why import why, wrapped
 
@@ -25,7 +26,7 @@ def explain_failure(record: Record) -> str:
     sentences += [f"note: {note}" for note in record.notes]
     lines = [*map(wrapped, sentences), "", table(record), ""]
     if record.explanation is not None:
-        lines += [why(record, record.explanation), ""]
+        lines += [why(reasons(record, record.explanation)), ""]
     if record.verdict is Verdict.REGRESSED:
         lines.append("to accept them: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)

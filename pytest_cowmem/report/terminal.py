@@ -12,6 +12,7 @@ from tabulate import tabulate
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import COLUMNS, Row, View, planted, short, view
 from pytest_cowmem.report.why import why
 
@@ -135,5 +136,5 @@ def explanations(records: Sequence[Record]) -> Iterator[str]:
     for record in records:
         assert record.explanation is not None
         yield f"-- {short(record.test)}"
-        yield from why(record, record.explanation).splitlines()
+        yield from why(reasons(record, record.explanation)).splitlines()
         yield ""

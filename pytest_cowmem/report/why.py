@@ -1,94 +1,45 @@
 """Where a test's private bytes went, in words for a terminal of 80 columns.
 
-Runs in the pytest process; functions of a record and its explanation. `ranked`, `largest_modules`
-and `red_metrics` choose what is shown, and all others only render.
+Runs in the pytest process. `report/reasons.py` selects what is shown; all here only renders it.
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from tabulate import tabulate
 
-from pytest_cowmem.model.explanation import (
-    Advice,
-    Collections,
-    Explanation,
-    LateImport,
-    Line,
-    Overlay,
-    Resident,
-    by_statement,
-)
-from pytest_cowmem.model.metrics import OF_PRIVATE
-from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.explanation import Advice, Collections, Explanation, Line, Resident
 from pytest_cowmem.model.units import render, render_change
-from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.report.reasons import Reasons
 
 _WIDTH = 79
-_MOST_LINES = 5
-_MOST_NAMES = 3
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
 _BYTES, _PLACE, _FUNCTION, _BETWEEN = 9, 28, 18, 2
 _PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than its header
-_WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
 
 
-def why(record: Record, explanation: Explanation) -> str:
-    """Causes, kept containers, top lines, modules, late imports and advice, a paragraph each.
-
-    What the red metrics are about comes first among the lines.
-    """
-    baseline = record.accepted.modules if record.accepted else {}
+def why(shown: Reasons) -> str:
+    """Causes, kept containers, top lines, modules, late imports and advice, a paragraph each."""
     paragraphs = [
-        causes(explanation),
-        *kept(explanation),
-        *table(ranked(explanation, red_metrics(record))),
-        *modules(explanation.modules, baseline),
-        *on_copied_pages(explanation.objects),
-        *late_imports(explanation.imports),
-        *(bullet(advice) for advice in explanation.advice),
+        causes(shown),
+        *_kept(shown),
+        *table(shown.parts),
+        *_modules(shown),
+        *_on_copied_pages(shown),
+        *_late_imports(shown),
+        *(bullet(advice) for advice in shown.explanation.advice),
     ]
     return "\n".join(paragraphs)
 
 
-def red_metrics(record: Record) -> set[str]:
-    """The metrics that are too high."""
-    too_high = (Verdict.OVER, Verdict.REGRESSED)
-    return {judgment.metric for judgment in record.judgments if judgment.verdict in too_high}
-
-
-def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
-    """The lines and collections that made bytes private, most first.
-
-    Collections come before lines where all red metrics are of collections, and those of a red
-    generation come first.
-    """
-    both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
-    parts = sorted((part for part in both if part.bytes), key=lambda part: -part.bytes)
-    if red and all(metric.startswith("gc_") for metric in red):
-        parts.sort(key=lambda part: _distance(part, red))
-    return parts
-
-
-def _distance(part: Line | Collections, red: set[str]) -> int:
-    """How far a line or collection is from red metrics that are all of collections."""
-    if isinstance(part, Line):
-        return 2
-    return 0 if f"gc_collections_{part.generation}" in red else 1
-
-
-def largest_modules(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
-    """The modules with most bytes, and their bytes."""
-    return sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_MOST_NAMES]
-
-
-def causes(explanation: Explanation) -> str:
+def causes(shown: Reasons) -> str:
     """Private = fresh + copied, and copied by what; then what the traced round adds to that."""
+    explanation = shown.explanation
     again = unseen = ""
     if explanation.counts_twice:
         again = ", since memory that was given back counts again"
-    if explanation.unseen >= _WORTH:
-        unseen = f"; {_size(explanation.unseen)} came where it did not listen"
+    if shown.unseen:
+        unseen = f"; {_size(shown.unseen)} came where it did not listen"
     return wrapped(
         f"where {_size(explanation.private)} went: {_split(explanation)}. "
         f"A traced round explains {explanation.share:.0%} of it{again}{unseen}; "
@@ -110,28 +61,26 @@ def _split(explanation: Explanation) -> str:
     return text
 
 
-def kept(explanation: Explanation) -> Iterator[str]:
+def _kept(shown: Reasons) -> Iterator[str]:
     """The containers that keep most, and the lines that fill them."""
-    for container in explanation.containers[:_MOST_NAMES]:
-        if container.bytes >= _WORTH:
-            at = f"{container.place} fills " if container.place else ""
-            entries = f"{container.before:,} -> {container.after:,} entries"
-            yield _paragraph(f"kept: {at}{container.name}, {entries}, {_size(container.bytes)}")
+    for container in shown.containers:
+        at = f"{container.place} fills " if container.place else ""
+        entries = f"{container.before:,} -> {container.after:,} entries"
+        yield _paragraph(f"kept: {at}{container.name}, {entries}, {_size(container.bytes)}")
 
 
 def table(parts: Sequence[Line | Collections]) -> Iterator[str]:
     """Lines and collections with their bytes, and the library's line that took most of them."""
-    top = parts[:_MOST_LINES]
-    if not top:
+    if not parts:
         return
-    places = [_end(part.place, _PLACE) for part in top]
-    functions = [_end(_function(part), _FUNCTION) for part in top]
+    places = [_end(part.place, _PLACE) for part in parts]
+    functions = [_end(_function(part), _FUNCTION) for part in parts]
     room = _WIDTH - _BYTES - _wide("line", places) - _wide("function", functions) - 3 * _BETWEEN
     columns = {
-        "private": [_size(part.bytes) for part in top],
+        "private": [_size(part.bytes) for part in parts],
         "line": places,
         "function": functions,
-        "most of it under": [_end(_under(part), room) for part in top],
+        "most of it under": [_end(_under(part), room) for part in parts],
     }
     sides = ("right", "left", "left", "left")
     yield tabulate(columns, headers="keys", colalign=sides, disable_numparse=True)
@@ -158,42 +107,35 @@ def _under(part: Line | Collections) -> str:
     return library.rpartition(" ")[0]
 
 
-def modules(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> Iterator[str]:
-    """The modules that grew since the baseline, or that are largest where none grew."""
-    changes = {module: size - baseline.get(module, 0) for module, size in sizes.items()}
-    grown = [
-        f"{module} {render_change(change, 'bytes')}"
-        for module, change in largest_modules(changes)
-        if change >= _WORTH
-    ]
-    largest = [f"{module} {_size(size)}" for module, size in largest_modules(sizes)]
-    if baseline and grown:
+def _modules(shown: Reasons) -> Iterator[str]:
+    """The modules that grew since the baseline, or that are largest."""
+    if shown.since_baseline:
+        grown = [f"{module} {render_change(size, 'bytes')}" for module, size in shown.modules]
         yield _paragraph(f"by module, since the baseline: {', '.join(grown)}")
-    elif largest:
+    elif shown.modules:
+        largest = [f"{module} {_size(size)}" for module, size in shown.modules]
         yield _paragraph(f"by module: {', '.join(largest)}")
 
 
-def on_copied_pages(objects: Overlay) -> Iterator[str]:
+def _on_copied_pages(shown: Reasons) -> Iterator[str]:
     """The modules and types whose objects lie on the copied pages."""
-    if objects.modules:
-        holders, types = _residents(objects.modules), _residents(objects.types)
+    if shown.holders:
+        holders, types = _residents(shown.holders), _residents(shown.types)
         yield _paragraph(f"on copied pages: objects of {holders}; types {types}")
 
 
 def _residents(residents: Iterable[Resident]) -> str:
-    largest = [*residents][:_MOST_NAMES]
-    return ", ".join(f"{resident.name} {_size(resident.bytes)}" for resident in largest)
+    return ", ".join(f"{resident.name} {_size(resident.bytes)}" for resident in residents)
 
 
-def late_imports(imports: Iterable[LateImport]) -> Iterator[str]:
+def _late_imports(shown: Reasons) -> Iterator[str]:
     """What was imported after the fork, by the statements that did it."""
-    statements = by_statement(imports)
     said = []
-    for statement in statements[:_MOST_NAMES]:
+    for statement in shown.imports:
         at = f" ({statement.place})" if statement.place else ""
         said.append(f"{statement.by} {_size(statement.bytes)}{at}")
-    if rest := statements[_MOST_NAMES:]:
-        said.append(f"{len(rest)} more {_size(sum(statement.bytes for statement in rest))}")
+    if others := shown.other_imports:
+        said.append(f"{len(others)} more {_size(sum(other.bytes for other in others))}")
     if said:
         yield _paragraph(f"late imports: {', '.join(said)}")
 

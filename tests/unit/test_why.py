@@ -18,7 +18,7 @@ from pytest_cowmem.model.explanation import (
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
-from pytest_cowmem.report import why
+from pytest_cowmem.report import reasons, why
 
 KIB, MIB = 2**10, 2**20
 MEASURED = {
@@ -100,14 +100,24 @@ def record():
 
 
 @pytest.fixture
-def text():
+def said(record):
+    """The lines that are said of a record and its explanation."""
+
+    def lines(of=None, explanation=EXPLANATION):
+        return why.why(reasons.reasons(of or record(), explanation)).splitlines()
+
+    return lines
+
+
+@pytest.fixture
+def text(record):
     """What is said of the causes of a changed explanation, on one line."""
 
-    def said(measured=MEASURED, **changes):
+    def causes(measured=MEASURED, **changes):
         changed = replace(EXPLANATION, measured=measured, **changes)
-        return " ".join(why.causes(changed).split())
+        return " ".join(why.causes(reasons.reasons(record(), changed)).split())
 
-    return said
+    return causes
 
 
 TEXT = """\
@@ -134,12 +144,11 @@ late imports: asyncio 320 KiB (shop/views.py:9), zlib 5.00 KiB
 """
 
 
-def test_all_that_is_said_in_order(record):
-    lines = why.why(record(), EXPLANATION).splitlines()
-    assert "".join(f"{line.rstrip()}\n" for line in lines) == TEXT
+def test_all_that_is_said_in_order(said):
+    assert "".join(f"{line.rstrip()}\n" for line in said()) == TEXT
 
 
-def test_what_has_nothing_to_say_is_left_out(record):
+def test_what_has_nothing_to_say_is_left_out(said):
     nothing = replace(
         EXPLANATION,
         lines=(NOTHING,),
@@ -150,7 +159,7 @@ def test_what_has_nothing_to_say_is_left_out(record):
         objects=Overlay(0, (), (), (), {}),
         advice=(),
     )
-    assert why.why(record(), nothing) == why.causes(nothing)
+    assert [line[:6] for line in said(explanation=nothing)] == ["where ", "  1.50", "  it. "]
 
 
 def test_a_kernel_that_tells_no_causes_is_named(text):
@@ -211,23 +220,23 @@ ORDERS = [
 @pytest.mark.parametrize(("red", "order"), ORDERS)
 def test_what_is_red_comes_first(record, red, order):
     for verdict in (Verdict.REGRESSED, Verdict.OVER):
-        metrics = why.red_metrics(record(red, verdict=verdict))
+        metrics = reasons.red_metrics(record(red, verdict=verdict))
         assert metrics == set(red)
-        assert why.ranked(EXPLANATION, metrics) == order
+        assert reasons.ranked(EXPLANATION, metrics) == order
 
 
 def test_what_is_not_too_high_is_not_red(record):
     for verdict in set(Verdict) - {Verdict.REGRESSED, Verdict.OVER}:
-        assert why.red_metrics(record(["gc_pause"], verdict=verdict)) == set()
+        assert reasons.red_metrics(record(["gc_pause"], verdict=verdict)) == set()
 
 
-def test_what_is_red_comes_first_in_the_text(record):
-    lines = why.why(record(["gc_collections_2"]), EXPLANATION).splitlines()
+def test_what_is_red_comes_first_in_the_text(record, said):
+    lines = said(record(["gc_collections_2"]))
     assert lines[8].split()[2:4] == ["no", "line"]
 
 
 @pytest.mark.parametrize(
-    ("baseline", "said"),
+    ("baseline", "sentence"),
     [
         (None, "by module: shop.views 2.00 MiB, shop.cart 704 KiB, flask 200 KiB"),
         ({}, "by module: shop.views 2.00 MiB, shop.cart 704 KiB, flask 200 KiB"),
@@ -245,31 +254,33 @@ def test_what_is_red_comes_first_in_the_text(record):
         ),
     ],
 )
-def test_modules_are_told_by_growth_where_any_grew(record, baseline, said):
-    lines = why.why(record(modules=baseline), EXPLANATION).splitlines()
-    assert [line for line in lines if line.startswith("by module")] == [said]
+def test_modules_are_told_by_growth_where_any_grew(record, said, baseline, sentence):
+    lines = said(record(modules=baseline))
+    assert [line for line in lines if line.startswith("by module")] == [sentence]
 
 
-def test_late_imports_are_told_by_statement_however_small():
-    pairs = tuple(
+def test_late_imports_are_told_by_statement_however_small(said):
+    def late(*imports):
+        lines = said(explanation=replace(EXPLANATION, imports=imports))
+        return [line for line in lines if line.startswith("late imports")]
+
+    pairs = [
         LateImport(f"m{number}", "ab"[number % 2], "shop/views.py", 3, 4096) for number in range(4)
-    )
-    assert list(why.late_imports(pairs)) == [
+    ]
+    assert late(*pairs) == [
         "late imports: a 8.00 KiB (shop/views.py:3), b 8.00 KiB (shop/views.py:3)"
     ]
-    many = tuple(LateImport(name, name, "", 0, 4096) for name in "abcde")
-    assert list(why.late_imports(many)) == [
-        "late imports: a 4.00 KiB, b 4.00 KiB, c 4.00 KiB, 2 more 8.00 KiB"
-    ]
-    assert list(why.late_imports(many[:3])) == ["late imports: a 4.00 KiB, b 4.00 KiB, c 4.00 KiB"]
-    assert list(why.late_imports(())) == []
+    many = [LateImport(name, name, "", 0, 4096) for name in "abcde"]
+    assert late(*many) == ["late imports: a 4.00 KiB, b 4.00 KiB, c 4.00 KiB, 2 more 8.00 KiB"]
+    assert late(*many[:3]) == ["late imports: a 4.00 KiB, b 4.00 KiB, c 4.00 KiB"]
+    assert late() == []
 
 
 LONG = "services/recommendations/presentation/" + "a_module_with_a_name_of_its_own_" * 2 + ".py"
 NAME = LONG.removesuffix(".py").replace("/", ".")
 
 
-def test_no_path_or_name_makes_a_line_wider_than_a_terminal(record):
+def test_no_path_or_name_makes_a_line_wider_than_a_terminal(said):
     long = replace(
         EXPLANATION,
         lines=(Line(LONG, 7, "view", NAME, MIB, 0, ((f"{LONG}:8 inner", MIB),)),),
@@ -280,7 +291,7 @@ def test_no_path_or_name_makes_a_line_wider_than_a_terminal(record):
         objects=Overlay(9, (Resident(NAME, MIB, 9, 9),), (Resident("str", MIB, 9, 9),), (), {}),
         advice=(Advice("share cache", f"{NAME}.RESULTS grows at {LONG}:12: bound it", MIB),),
     )
-    lines = why.why(record(), long).splitlines()
+    lines = said(explanation=long)
     assert max(map(len, lines)) == 79
     assert sum("name_of_its_own_.py:12" in line for line in lines) == 2
     (row,) = [line for line in lines if line.startswith(" 1.00 MiB  ")]

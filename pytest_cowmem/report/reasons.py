@@ -1,0 +1,105 @@
+"""Which causes of a test's private bytes are shown, selected once; formats only render.
+
+Runs in the pytest process; functions of a record and its explanation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pytest_cowmem.model.explanation import (
+    Collections,
+    Container,
+    Explanation,
+    LateImport,
+    Line,
+    Resident,
+    by_statement,
+)
+from pytest_cowmem.model.metrics import OF_PRIVATE
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.verdict import Verdict
+
+_MOST_PARTS = 5
+_MOST_NAMES = 3
+_WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """What is shown of an explanation, most first in each tuple.
+
+    `unseen` is 0 where it is not worth a word. `modules` holds names and bytes: their growth since
+    the baseline where `since_baseline`, else all of it. `holders` and `types` lie on copied pages.
+    `imports` has one late import for each statement, and `other_imports` what is only summed up.
+    """
+
+    explanation: Explanation
+    unseen: int
+    containers: tuple[Container, ...]
+    parts: tuple[Line | Collections, ...]
+    modules: tuple[tuple[str, int], ...]
+    since_baseline: bool
+    holders: tuple[Resident, ...]
+    types: tuple[Resident, ...]
+    imports: tuple[LateImport, ...]
+    other_imports: tuple[LateImport, ...]
+
+
+def reasons(record: Record, explanation: Explanation) -> Reasons:
+    """What is shown of a record's explanation. Among the lines, what is red comes first."""
+    sizes = explanation.modules
+    grown = _grown(sizes, record.accepted.modules if record.accepted else {})
+    most = explanation.containers[:_MOST_NAMES]
+    statements = by_statement(explanation.imports)
+    return Reasons(
+        explanation=explanation,
+        unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
+        containers=tuple(container for container in most if container.bytes >= _WORTH),
+        parts=tuple(ranked(explanation, red_metrics(record))[:_MOST_PARTS]),
+        modules=_largest(grown or sizes),
+        since_baseline=bool(grown),
+        holders=explanation.objects.modules[:_MOST_NAMES],
+        types=explanation.objects.types[:_MOST_NAMES],
+        imports=tuple(statements[:_MOST_NAMES]),
+        other_imports=tuple(statements[_MOST_NAMES:]),
+    )
+
+
+def red_metrics(record: Record) -> set[str]:
+    """The metrics that are too high."""
+    too_high = (Verdict.OVER, Verdict.REGRESSED)
+    return {judgment.metric for judgment in record.judgments if judgment.verdict in too_high}
+
+
+def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
+    """The lines and collections that made bytes private, most first.
+
+    Collections come before lines where all red metrics are of collections, and those of a red
+    generation come first.
+    """
+    both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
+    parts = sorted((part for part in both if part.bytes), key=lambda part: -part.bytes)
+    if red and all(metric.startswith("gc_") for metric in red):
+        parts.sort(key=lambda part: _distance(part, red))
+    return parts
+
+
+def _distance(part: Line | Collections, red: set[str]) -> int:
+    """How far a line or collection is from red metrics that are all of collections."""
+    if isinstance(part, Line):
+        return 2
+    return 0 if f"gc_collections_{part.generation}" in red else 1
+
+
+def _grown(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> dict[str, int]:
+    """The modules that grew since the baseline by what is worth a word. Empty without one."""
+    if not baseline:
+        return {}
+    growth = {module: size - baseline.get(module, 0) for module, size in sizes.items()}
+    return {module: size for module, size in growth.items() if size >= _WORTH}
+
+
+def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """The modules with most bytes, and their bytes."""
+    ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(ordered[:_MOST_NAMES])
