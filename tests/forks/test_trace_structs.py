@@ -2,6 +2,8 @@
 
 import itertools
 import sys
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -42,6 +44,30 @@ def test_all_kinds_are_read_on_this_python() -> None:
 def test_a_wrong_offset_is_noticed(monkeypatch: pytest.MonkeyPatch, offset: str, by: int) -> None:
     monkeypatch.setattr(structs, offset, getattr(structs, offset) + by)
     assert set(selfcheck.checked_readers()) == KINDS - {OFFSETS[offset]}
+
+
+@pytest.fixture
+def busy_thread() -> Iterator[None]:
+    """A thread that makes and drops byte arrays, and gets its turn as often as can be."""
+    interval, over = sys.getswitchinterval(), threading.Event()
+
+    def make_and_drop() -> None:
+        while not over.is_set():
+            [bytearray(100) for _ in range(50)]
+
+    thread = threading.Thread(target=make_and_drop)
+    sys.setswitchinterval(1e-6)
+    thread.start()
+    yield
+    over.set()
+    thread.join()
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("busy_thread")
+def test_what_is_read_outlives_the_look_at_it() -> None:
+    for _ in range(100):
+        assert set(selfcheck.checked_readers()) == KINDS
 
 
 @pytest.mark.parametrize("pointer", [0, 8, 1 << 46, (1 << 64) - 8])

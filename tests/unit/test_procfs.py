@@ -161,46 +161,6 @@ def test_the_peak_outlives_what_caused_it_until_it_is_reset():
     assert most - now < 1000 * PAGE
 
 
-def test_private_pages_of_real_forks(fork_that_writes):
-    writer, idler, twin = fork_that_writes(300), fork_that_writes(0), fork_that_writes(0)
-    written, _ = procfs.count_private_pages(writer, twin)
-    idle, _ = procfs.count_private_pages(idler, twin)
-    assert written - idle == pytest.approx(300, abs=30)
-
-
-@pytest.fixture
-def fork_that_writes():
-    """`fork_that_writes(pages)` forks this process, and gives the fork's pid.
-
-    The fork has written to that many of its pages, and sleeps.
-    """
-    area = mmap.mmap(-1, 1000 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    area.write(b"x" * len(area))
-    pids = []
-
-    def fork(pages):
-        ready, done = os.pipe()
-        pid = os.fork()
-        if not pid:
-            try:
-                for page in range(pages):
-                    area[page * PAGE] = 0
-                os.write(done, b"x")
-                signal.pause()
-            finally:
-                os._exit(0)
-        pids.append(pid)
-        assert os.read(ready, 1) == b"x"
-        os.close(ready)
-        os.close(done)
-        return pid
-
-    yield fork
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-
-
 def test_cpu_time_is_the_processs_own(child):
     wait_until_blocked(child.pid)
     before = procfs.cpu_time(child.pid)

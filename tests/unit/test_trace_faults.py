@@ -116,6 +116,14 @@ def test_faults_are_charged_once_and_to_their_line(
     assert tracer.ran(frame.f_code)
 
 
+def test_what_a_collection_has_charged_is_not_charged_back(
+    tracer: Tracer, frame: "faults.FrameType"
+) -> None:
+    thread = Thread(100)
+    tracer.charge(thread, frame, 2, 93)
+    assert (list(tracer.log.rows()), thread.last, thread.own) == ([], 100, 0)
+
+
 def test_a_librarys_code_that_faults_is_listened_to_for_longer(
     monkeypatch: pytest.MonkeyPatch, frame: "faults.FrameType"
 ) -> None:

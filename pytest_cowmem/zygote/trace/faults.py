@@ -218,10 +218,13 @@ class Tracer:
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
         """Charge the faults since the last event to `line` of `frame`.
 
-        `now` is the thread's count of faults, which is above `thread.last`. What charging itself
-        costs is the tracer's own.
+        `now` is the thread's count of faults. What charging itself costs is the tracer's own.
+        Nothing is left to charge where a collection came after `now` was read: since Python 3.12
+        one comes where a function is entered, and so just before this one runs.
         """
         times, new = thread.times, now - thread.last
+        if new <= 0:
+            return
         thread.last = now
         self.log.add(self.stacks.key(frame, line), new)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0

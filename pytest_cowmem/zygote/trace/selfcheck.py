@@ -158,7 +158,7 @@ def _set_is_read(reader: Reader, memory: ProbedMemory) -> bool:
 
 def _bytearray_is_read(reader: Reader, memory: ProbedMemory) -> bool:
     front, text = b"front", b"0123456789" * 100
-    value = bytearray(front + text)
+    empty, value = bytearray(), bytearray(front + text)
     value.append(0)  # so that more is allocated than used
     del value[: len(front)]  # so that the bytes do not begin where the buffer does
     address = ctypes.addressof((ctypes.c_char * len(text)).from_buffer(value))
@@ -168,7 +168,7 @@ def _bytearray_is_read(reader: Reader, memory: ProbedMemory) -> bool:
         size == bytearray.__sizeof__(value) - structs.basic_size(bytearray)
         and address - start == head + len(front)
         and memory.read(start, size)[address - start :].startswith(text)
-        and reader.bytearray_buffer(bytearray(), id(bytearray())) == ()
+        and reader.bytearray_buffer(empty, id(empty)) == ()
     )
 
 
