@@ -154,6 +154,7 @@ def test_a_burst_may_take_longer_than_a_request(zygotes, talk):
     [
         ("/no_code", "a WSGI status is a string such as '200 OK', and the app gave 'OK'"),
         ("/no_text", "a WSGI status is a string such as '200 OK', and the app gave 200"),
+        ("/no_space", "a WSGI status is a string such as '200 OK', and the app gave '2000 OK'"),
         ("/not_latin", "UnicodeEncodeError: 'latin-1' codec"),
         ("/not_a_string", "a WSGI header is two strings, and the app gave 'X-Header': 7"),
     ],

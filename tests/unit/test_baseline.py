@@ -1,6 +1,8 @@
 """The baseline file: it is read back as written, it diffs well, and a broken one is refused."""
 
+import errno
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -101,3 +103,17 @@ def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
     refused = r"b\.json cannot be written \(No such file or directory\)"
     with pytest.raises(UsageError, match=refused):
         write(tmp_path / "none" / "b.json", ONE)
+
+
+def test_a_write_that_fails_leaves_the_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "baseline.json"
+    write(path, ONE)
+
+    def fails(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "replace", fails)
+    with pytest.raises(UsageError, match=r"cannot be written \(Read-only file system\)"):
+        write(path, Baseline())
+    assert load(path) == ONE
+    assert [*tmp_path.iterdir()] == [path]

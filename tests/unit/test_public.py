@@ -1,5 +1,8 @@
 """The public face: four names, loaded when they are first asked for."""
 
+import dataclasses
+import importlib
+import pkgutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -28,3 +31,19 @@ def test_a_name_loads_only_what_it_is():
     loaded = subprocess.check_output([sys.executable, "-c", code], text=True).split()
     assert "pytest_cowmem.model.app" in loaded
     assert not {"httpx2", "pytest_cowmem.host", "pytest_cowmem.zygote"} & {*loaded}
+
+
+def test_no_value_can_be_changed_but_what_a_run_collects():
+    modules = [
+        importlib.import_module(module.name)
+        for module in pkgutil.walk_packages(pytest_cowmem.__path__, "pytest_cowmem.")
+        if not module.name.endswith(".__main__")
+    ]
+    classes = {
+        value
+        for module in modules
+        for value in vars(module).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value)
+    }
+    changing = {cls for cls in classes if not vars(cls)["__dataclass_params__"].frozen}
+    assert {cls.__name__ for cls in changing} == {"Collected", "Scenario"}

@@ -72,6 +72,9 @@ def test_the_failure_shows_excess_limit_and_measured():
 def test_the_failure_names_late_imports():
     late = record(values={**VALUES, "imports": 1}, limits={"imports": 0})
     assert "imports is over budget by 1: 1 of 0 (late)" in failure.explain_failure(late)
+    copied = failure.explain_failure(record(limits={"copied": 3 * MIB}))
+    assert "copied is over budget by 1.00 MiB: 4.00 MiB of 3.00 MiB" in copied
+    assert "late" not in copied
     many = failure.sentence(late.judgment("imports"), [f"m{number}" for number in range(6)])
     assert many.endswith(" (m0, m1, m2, m3, m4, ...)")
 
@@ -180,3 +183,13 @@ def test_the_smallest_regressions_caught_are_a_table_of_their_own():
     assert line.split() == ["test_memory::test_feed", "68.4", "KiB", "not", "at", "2", "B"]
     assert end == ""
     assert terminal.proofs([]) == []
+
+
+def test_a_change_of_what_is_wrong_is_told_though_other_tests_are_not_held_to_it():
+    values = {**VALUES, "copied": 6 * MIB}
+    wrong = record("t.py::test_a", values=values, limits={"copied": 5 * MIB})
+    records = (record("t.py::test_b", accepted=VALUES), wrong)
+    for test, told in [("a", "copied 4.00 MiB -> 6.00 MiB"), ("b", "ungated metrics only")]:
+        change = Change("linux-x", f"t.py::test_{test}", record().entry, wrong.entry)
+        shown = view(Document(records, changes=(change,), gated=("private",)))
+        assert shown.changes == (f"changed  t.py::test_{test}  {told}",)

@@ -1,5 +1,7 @@
 """How faults are counted and logged, on a tracer that no process listens to."""
 
+import ctypes
+import mmap
 import sys
 from collections.abc import Iterator
 
@@ -172,3 +174,28 @@ def test_a_collector_that_is_off_is_not_delayed(
     monkeypatch.setattr(faults.gc, "get_threshold", lambda: (0, 10, 10))
     monkeypatch.setattr(faults.gc, "set_threshold", sys.exit)
     tracer.delay(50)
+
+
+def resident(words: "memoryview[int]") -> list[int]:
+    """The numbers of the pages of `words` that are in memory."""
+    start = ctypes.addressof(ctypes.c_char.from_buffer(words))
+    pages = (ctypes.c_ubyte * (words.nbytes // mmap.PAGESIZE))()
+    ctypes.CDLL(None).mincore(ctypes.c_void_p(start), ctypes.c_size_t(words.nbytes), pages)
+    return [number for number, is_there in enumerate(pages) if is_there]
+
+
+def test_touching_maps_the_pages_of_the_first_words_and_no_more() -> None:
+    words = faults.integers(4_096)
+    assert resident(words) == []
+    faults.touch(words, 1_025)
+    assert resident(words) == [0, 1, 2]
+
+
+def test_a_tracer_touches_what_the_code_known_later_will_need(tracer: Tracer) -> None:
+    for number in range(600):
+        tracer.code(Thread(0), code_of(APP, f"view_{number}"))
+    tracer.touch()
+    pages = (600 + faults._CODES_LATER) // 512 + 1
+    assert resident(tracer.left) == resident(tracer.lines) == [*range(pages)]
+    first_rows = faults._TOUCHED_ROWS * Log.WORDS // 512
+    assert resident(tracer.log._words)[:first_rows] == [*range(first_rows)]

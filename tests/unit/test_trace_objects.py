@@ -27,8 +27,8 @@ def module(monkeypatch: pytest.MonkeyPatch, name: str, **contents: Any) -> Modul
     return made
 
 
-def holders(tmp_path: Path, omitted: "set[str]") -> "dict[int, str]":
-    """Which module the map has for each address, of all that modules but the `omitted` hold."""
+def mapped(tmp_path: Path, omitted: "set[str]") -> "tuple[array[int], list[str]]":
+    """The records of all that modules but the `omitted` hold, and the names of the modules."""
     path = tmp_path / "map"
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
     try:
@@ -37,10 +37,14 @@ def holders(tmp_path: Path, omitted: "set[str]") -> "dict[int, str]":
         object_map.flush()
     finally:
         os.close(fd)
-    records = array("Q", path.read_bytes())
+    return array("Q", path.read_bytes()), object_map.modules
+
+
+def holders(tmp_path: Path, omitted: "set[str]") -> "dict[int, str]":
+    """Which module the map has for each address."""
+    records, modules = mapped(tmp_path, omitted)
     starts, words = records[0::3], records[2::3]
-    named = zip(starts, words, strict=True)
-    return {start: object_map.modules[word & 0xFFFFFFFF] for start, word in named}
+    return {start: modules[word & 0xFFFFFFFF] for start, word in zip(starts, words, strict=True)}
 
 
 def test_the_nearest_module_holds_an_object(
@@ -86,3 +90,39 @@ def test_what_code_refers_to_is_in_the_map(monkeypatch: pytest.MonkeyPatch, tmp_
     held = holders(tmp_path, set())
     assert held[address(code.co_consts[0])] == "trace_code"
     assert held[address(code.co_linetable)] == "trace_code"
+
+
+def test_an_object_is_mapped_from_what_lies_before_it_to_the_end_of_its_head(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class Slotted:
+        __slots__ = ("one", "two")
+
+    size, head = object.__sizeof__, 2 * 8  # the collector's two words
+    expected = {
+        10**50: (0, (10**50).__sizeof__()),
+        "text " * 99: (0, ("text " * 99).__sizeof__()),
+        (1, 2, 3): (head, size((1, 2, 3))),
+        Slotted(): (head, size(Slotted())),
+        Slotted: (head, size(Slotted)),
+        zip: (head, type.__sizeof__(zip)),  # a static type has no parts
+    }
+    module(monkeypatch, "trace_sizes", kept=[*expected])
+    records, _ = mapped(tmp_path, set())
+    sizes = dict(zip(records[0::3], records[1::3], strict=True))
+    for value, (before, after) in expected.items():
+        assert sizes[id(value) - before] == before + after, value
+
+
+def test_an_instance_with_a_dictionary_has_two_more_words_before_it() -> None:
+    class Plain:
+        pass
+
+    class Referenced:
+        __slots__ = ("__weakref__",)
+
+    flags = objects.type_flags
+    assert objects.bytes_before(flags(Plain)) == 32
+    assert objects.bytes_before(flags(Referenced)) == (32 if sys.version_info >= (3, 12) else 16)
+    assert objects.bytes_before(flags(list)) == 16
+    assert objects.bytes_before(flags(int)) == 0

@@ -97,3 +97,10 @@ def test_imports_are_numbered_once_each(table: StackTable) -> None:
 def test_only_numbered_code_of_the_app_is_app_code(table: StackTable) -> None:
     row(table, (APP, "view", {}), (LIBRARY, "render", {}))
     assert [code.co_name for code in table.app_code()] == ["view"]
+
+
+def test_only_pythons_own_import_is_an_import(table: StackTable) -> None:
+    for path in (APP, "<frozen zipimport>"):
+        named_alike = path, "_find_and_load", {"name": "late"}
+        assert row(table, (APP, "view", {}), named_alike)[-1] is None
+    assert row(table, (APP, "view", {}), (IMPORTLIB, "_load", {"name": "late"}))[-1] is None

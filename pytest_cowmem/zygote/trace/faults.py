@@ -245,8 +245,7 @@ class Tracer:
         now = _usage(_WHO).ru_minflt
         if phase == "start":
             if not thread.deaf:
-                if now > thread.last:
-                    self.charge(thread, *_interrupted(), now)
+                self.charge(thread, *_interrupted(), now)
                 thread.deaf = thread.collects = True
         elif thread.collects:
             if self._delay:

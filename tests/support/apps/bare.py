@@ -106,6 +106,7 @@ def malformed(environ, start_response):
     status, header = {
         "/no_code": ("OK", "text/plain"),
         "/no_text": (200, "text/plain"),
+        "/no_space": ("2000 OK", "text/plain"),
         "/not_latin": ("200 OK", "\u20ac"),
         "/not_a_string": ("200 OK", 7),
     }[environ["PATH_INFO"]]
