@@ -102,9 +102,8 @@ class Gate:
         return _Lines(tolerance is not None, limit, baseline, allowed, above, below)
 
     def _verdict(self, measured: int | None, spread: int, lines: _Lines) -> Verdict:
-        if measured is None:
-            expected = lines.gated or lines.limit is not None or lines.baseline is not None
-            return Verdict.MISSING if expected else Verdict.OK
+        if measured is None:  # though the budget or the baseline has it
+            return Verdict.MISSING
         noisy = lines.gated and spread > lines.allowed
         if lines.limit is not None and measured - (spread if noisy else 0) > lines.limit:
             return Verdict.OVER

@@ -155,6 +155,11 @@ def test_noise_around_a_budget_is_noise_and_beyond_it_is_over(private, expected)
     )
 
 
+def test_what_is_not_gated_has_no_tolerance_and_one_round_no_spread():
+    (judgment,) = ruling_of(Measurement({"fresh": MIB}, {}, (), 10, 1)).judgments
+    assert (judgment.spread, judgment.allowed) == (0, 0)
+
+
 def with_verdict(ruling, verdict):
     return {judgment.metric for judgment in ruling.judgments if judgment.verdict is verdict}
 
@@ -183,6 +188,7 @@ def test_new_and_incompatible():
     ("limits", "accepted", "strict", "failed"),
     [
         ({"growth": 64}, entry(private=1), False, True),
+        ({"peak": 64}, entry(private=1), False, True),
         ({}, entry(private=1, growth=5), False, False),
         ({}, entry(private=1, growth=5), True, True),
     ],
