@@ -1,7 +1,8 @@
-"""The folders that hold what the tests preload and run."""
+"""The project's folder, and those that hold what the tests preload and run."""
 
 from pathlib import Path
 
 SUPPORT = Path(__file__).parent
 APPS = SUPPORT / "apps"
-EXAMPLE = SUPPORT.parent.parent / "example_project"
+ROOT = SUPPORT.parent.parent
+EXAMPLE = ROOT / "example_project"

@@ -3,6 +3,7 @@
 import pytest
 
 from pytest_cowmem.judge.budget import Budget, parse_tolerance, parse_tolerance_lines
+from pytest_cowmem.model import units
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS, Tolerance
 
@@ -21,6 +22,34 @@ def test_limits_are_bytes_nanoseconds_and_counts():
         "uss": 4096,
         "gc_total": 2 * 10**9,
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "amount"),
+    [
+        ("1 B", "bytes", 1),
+        ("1 kB", "bytes", 1_000),
+        ("1 MB", "bytes", 1_000_000),
+        ("1 GB", "bytes", 1_000_000_000),
+        ("1 KiB", "bytes", 1_024),
+        ("1 MiB", "bytes", 1_048_576),
+        ("1 GiB", "bytes", 1_073_741_824),
+        ("1 ns", "ns", 1),
+        ("1 us", "ns", 1_000),
+        ("1 ms", "ns", 1_000_000),
+        ("1 s", "ns", 1_000_000_000),
+    ],
+)
+def test_every_unit(text, unit, amount):
+    assert units.parse(text, unit) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [(0, "0 B"), (1, "+1 B"), (-1, "-1 B"), (1_536, "+1.50 KiB"), (10_485_760, "+10.0 MiB")],
+)
+def test_a_change_is_shown_with_its_sign_and_three_figures(amount, text):
+    assert units.render_change(amount, "bytes") == text
 
 
 def test_a_closer_marker_overrides_keyword_by_keyword():
@@ -52,7 +81,15 @@ def test_a_closer_marker_overrides_keyword_by_keyword():
         ({"private": None}, ["NoneType"]),
         ({"private": True}, ["bool"]),
         ({"private": float("nan")}, ["nan"]),
+        (
+            {"nothing_like_it": "6 MiB"},
+            ["no metric 'nothing_like_it'", "right: mem_budget(private='6 MiB')"],
+        ),
+        ({"private": 0.5}, ["0.5 is not a whole number of bytes"]),
+        ({"private": "0.5 B"}, ["not a whole number of B"]),
+        ({"imports": 0.5}, ["0.5 is not a whole number\n"]),
         ({"rounds": 0}, ["at least 1"]),
+        ({"rounds": -1}, ["at least 1"]),
         ({"rounds": "3"}, ["whole number"]),
         ({"tolerance": "5 %"}, ["belongs to a metric", 'tolerance={"private"']),
         ({"tolerance": {"privat": "5 %"}}, ["no metric 'privat'"]),
@@ -68,8 +105,9 @@ def test_an_invalid_budget_shows_the_wrong_line_and_the_right_one(options, words
 
 
 def test_a_positional_budget_is_refused():
-    with pytest.raises(UsageError, match="keywords only"):
-        Budget.from_markers([(("6 MiB",), {})])
+    with pytest.raises(UsageError, match="keywords only") as caught:
+        Budget.from_markers([(("6 MiB", "5 ms"), {})])
+    assert "right: mem_budget(private='6 MiB')" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,11 @@
 """What a round's readings become: metrics of one round, and the summary over rounds."""
 
-import pytest
+import re
 
+import pytest
+from folders import ROOT
+
+from pytest_cowmem.judge.budget import parse_tolerance
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.observation import Observation
@@ -78,14 +82,24 @@ def test_readings_of_two_processes_add_up_and_differences_of_sums_are_sums_of_di
     assert (END + Reading(1, 1, 1)).copied is None
 
 
+def test_of_two_generations_the_later_ones_longest_collection_counts():
+    first, second = Generation(2, 7, 30, 1024), Generation(5, 50, 20, 4096)
+    assert second - first == Generation(3, 43, 20, 3072)
+    assert second + first == Generation(7, 57, 30, 5120)
+
+
 def test_a_process_without_a_recorder_takes_no_collections_away():
     assert (END + Reading(1, 1, 1)).generations == END.generations
     assert (Reading(1, 1, 1) + END).generations == END.generations
 
 
-def test_every_gated_metric_has_a_default_tolerance():
-    gated = {name for name, metric in METRICS.items() if metric.tolerance}
-    assert {"private", "growth", "gc_pause", "gc_collections"} <= gated
+def test_the_default_tolerances_are_those_of_the_reference():
+    page = (ROOT / "docs/reference/metrics.md").read_text()
+    table = re.findall(r"\| `(\w+)`[^|]*\| (\d[^|]*) \|", page.partition("## Tolerances")[2])
+    told = {name: parse_tolerance(text, name) for name, text in table}
+    for generation in range(3):
+        told[f"gc_collections_{generation}"] = told["gc_collections"]
+    assert told == {name: metric.tolerance for name, metric in METRICS.items() if metric.tolerance}
 
 
 def test_bytes_and_counts_by_median_times_by_minimum():

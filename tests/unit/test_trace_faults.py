@@ -4,6 +4,7 @@ import ctypes
 import mmap
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -116,6 +117,21 @@ def test_faults_are_charged_once_and_to_their_line(
     assert thread.last - 107 == thread.own
     assert tracer.left[number] == -2
     assert tracer.ran(frame.f_code)
+
+
+def test_only_what_charging_keeps_is_the_tracers_own(
+    monkeypatch: pytest.MonkeyPatch, tracer: Tracer, frame: "faults.FrameType"
+) -> None:
+    monkeypatch.setattr(faults, "_usage", lambda _who: SimpleNamespace(ru_minflt=500))
+    thread = Thread(100)
+    tracer.charge(thread, frame, 2, 107)  # a line that no table has yet
+    assert (thread.last, thread.own) == (500, 393)
+    tracer.charge(thread, frame, 2, 510)
+    assert (thread.last, thread.own) == (510, 393)
+    monkeypatch.setattr(faults, "_TOUCHED_ROWS", 2)
+    tracer.charge(thread, frame, 2, 520)
+    assert (thread.last, thread.own) == (500, 373)
+    assert [pages for _, pages, _ in tracer.log.rows()] == [7, 10, 10]
 
 
 def test_what_a_collection_has_charged_is_not_charged_back(

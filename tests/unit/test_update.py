@@ -149,3 +149,15 @@ def test_what_is_over_budget_is_accepted_where_it_has_regressed_as_well(grown, p
     run = [replace(measured("t::a", entry(100 + grown, 5), {}), judgments=(over,))]
     written = update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"]
     assert written.metrics["private"] == private
+
+
+def test_what_is_over_budget_but_less_than_before_has_not_regressed():
+    over = Judgment("private", 60, 0, 50, 100, 10, Verdict.OVER)
+    run = [replace(measured("t::a", entry(60, 5), {}), judgments=(over,))]
+    assert update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"] == entry(100, 5)
+
+
+def test_what_is_over_budget_and_not_in_the_baseline_has_not_regressed():
+    over = Judgment("private", 60, 0, 50, None, 0, Verdict.OVER)
+    run = [replace(measured("t::a", entry(60, 5), {}), judgments=(over,))]
+    assert update(OLD, "changed", run, [])[0].profiles["here"].tests["t::a"] == entry(100, 5)

@@ -61,8 +61,8 @@ class Log:
         """Write to the pages that a short log takes up."""
         touch(self._words, _TOUCHED_ROWS * self.WORDS)
 
-    def add(self, key: stacks.Key, pages: int) -> None:
-        """Charge `pages` to `key`."""
+    def add(self, key: stacks.Key, pages: int) -> bool:
+        """Charge `pages` to `key`; returns whether the row is beyond those that `touch` wrote."""
         row = next(self._next)
         words, at = self._words, min(row, _ROWS - 1) * self.WORDS
         if row < _ROWS:
@@ -71,6 +71,7 @@ class Log:
         else:
             words[at] = words[at + 1] = words[at + 2] = words[at + 3] = words[at + 4] = 0
             words[at + 5] += pages
+        return row >= _TOUCHED_ROWS
 
     def forget(self) -> None:
         """Leave out what was added so far. The row that is taken up here stays empty."""
@@ -218,19 +219,23 @@ class Tracer:
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:
         """Charge the faults since the last event to `line` of `frame`.
 
-        `now` is the thread's count of faults. What charging itself costs is the tracer's own.
+        `now` is the thread's count of faults. What charging itself keeps is the tracer's own. What
+        it takes for a moment is not: it dirties free places that the app's next objects take, and
+        the app would have faulted there. Such faults are charged with the next event.
         Nothing is left to charge where a collection came after `now` was read: since Python 3.12
         one comes where a function is entered, and so just before this one runs.
         """
-        times, new = thread.times, now - thread.last
+        times, new, size = thread.times, now - thread.last, self.stacks.size()
         if new <= 0:
             return
         thread.last = now
-        self.log.add(self.stacks.key(frame, line), new)
+        is_new_page = self.log.add(self.stacks.key(frame, line), new)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
         left = self.left[number]
         if left:
             self.left[number] = _PATIENCE if left > 0 else left - 1
+        if not is_new_page and self.stacks.size() == size:
+            return
         after = _usage(_WHO).ru_minflt
         if thread.times == times:
             thread.last = after

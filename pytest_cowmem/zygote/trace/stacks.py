@@ -33,6 +33,10 @@ class StackTable:
         self._codes: dict[int, CodeType] = {}
         self._imports: list[tuple[str, str] | None] = [None]
 
+    def size(self) -> int:
+        """How many entries the tables have; they take memory that stays taken."""
+        return len(self._is_app_by_path) + len(self._codes) + len(self._imports)
+
     def number(self, code: CodeType) -> int:
         """The number of a code object, which is kept alive from then on."""
         number = id(code)
