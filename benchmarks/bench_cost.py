@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from typing import IO
 
 from common import APPS, measure, show, zygote
-from pytest_cowmem.host.handle import Zygote
 
 from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.zygotes import Zygote
 
 _OFF = """
 import time

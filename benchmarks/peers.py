@@ -58,7 +58,7 @@ class Way:
 def memray_cached(folder: Path, test: str) -> int:
     """Return what limit_memory compared."""
     cached = json.loads((folder / ".pytest_cache/v/memray" / test).read_text())
-    return cached["total_allocated_memory"]
+    return int(cached["total_allocated_memory"])
 
 
 def monitored(folder: Path, test: str) -> int:
