@@ -4,7 +4,7 @@
 unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 VENV ?= .venv
-BIN = $(CURDIR)/$(VENV)/bin
+BIN = "$(CURDIR)/$(VENV)/bin"
 # What pytest is to run: `make test TESTS=tests/unit`, `make test TESTS="tests/runs -k gate"`.
 TESTS ?= tests
 MUTANTS ?= 50

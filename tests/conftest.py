@@ -76,7 +76,7 @@ def project(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 
     def run(test_file: str, *args: str, app: str = "bare:quiet", ini: str = "") -> pytest.RunResult:
         pytester.makeini(
-            f"[pytest]\ncowmem_app = {app}\npythonpath = {APPS}\ncowmem_rounds = 1\n{ini}"
+            f"[pytest]\ncowmem_app = {app}\npythonpath = '{APPS}'\ncowmem_rounds = 1\n{ini}"
         )
         pytester.makepyfile(textwrap.dedent(test_file))
         return pytester.runpytest_subprocess(

@@ -149,7 +149,7 @@ def test_a_program_started_by_the_zygote_ends_with_it(tmp_path):
 
 def test_nothing_survives_a_killed_pytest(pytester):
     """The worker is in a busy loop when pytest is killed, and the zygote waits for it."""
-    pytester.makeini(f"[pytest]\ncowmem_app = bare:dies\npythonpath = {APPS}")
+    pytester.makeini(f"[pytest]\ncowmem_app = bare:dies\npythonpath = '{APPS}'")
     pytester.makepyfile("def test_it(cow_worker):\n    cow_worker.get('/spin')\n")
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", "--cowmem"], stdout=subprocess.DEVNULL, cwd=pytester.path
