@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
+from enum import EnumType
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -28,7 +28,7 @@ def typed(kind: Any, data: Any, name: str = "value") -> Any:
         return {str(key): typed(parts[1], value, key) for key, value in data.items()}
     if is_dataclass(first):
         return _instance(first, data, name)
-    return first(data) if isinstance(first, type) and issubclass(first, Enum) else data
+    return first(data) if isinstance(first, EnumType) else data
 
 
 def _instance(kind: Any, data: Mapping[str, Any], name: str) -> Any:

@@ -148,6 +148,11 @@ def allocate(client):
     client.get("/allocate?50000")
 
 
+def test_gc_times_are_those_of_a_machine_that_collects_100_000_lists_in_2_ms(busy):
+    """docs/reference/metrics.md says so, and committed baselines rest on it."""
+    assert round(busy.facts.gc_speed * busy.gc_scale) == 2_000_000
+
+
 def test_nothing_is_collected_where_the_policy_is_off(zygotes, measure):
     off, on = (
         measure(zygotes.get(App("bare:busy", gc=policy)), allocate).values

@@ -13,7 +13,7 @@ from pytest_cowmem.zygote.trace import containers, lines, objects
 
 Message = tuple[Any, ...]
 
-_fd = -1
+_fd: int  # the file for maps, from prepare()
 
 
 def prepare(fd: int, roots: "list[str]", counted: int) -> None:
