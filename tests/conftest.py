@@ -40,9 +40,10 @@ def measure() -> Callable[..., Sample]:
     """`measure(zygote, body)` measures one round; the body is called with its client."""
 
     def one_round(zygote: Zygote, body: Callable[[CowWorker], object]) -> Sample:
+        full = zygote.full_collection()
         with working(zygote) as client:
             body(client)
-            return client.current_round().finish()
+            return client.current_round().finish(full)
 
     return one_round
 

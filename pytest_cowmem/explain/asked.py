@@ -55,10 +55,11 @@ class Explainer:
 
         `running` opens a round and has the test's client talk to it.
         """
+        full = self._master.full_collection()
         try:
             with running(Round(self._master, self._timeout)) as current:
                 body()
-                sample: Sample = current.finish()
+                sample: Sample = current.finish(full)
                 return sample
         except TraceFirst:
             self._answer(body, running)

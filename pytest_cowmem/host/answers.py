@@ -12,6 +12,7 @@ from pytest_cowmem.zygote import messages, wire
 Again = NamedTuple("Again", [])
 Failed = NamedTuple("Failed", [("line", str), ("traceback", str)])
 Started = NamedTuple("Started", [("facts", dict[str, Any])])
+Collected = NamedTuple("Collected", [("copied", int), ("cpu", int)])
 Forked = NamedTuple("Forked", [("twin", int), ("worker", int)])
 Reaped = NamedTuple("Reaped", [("code", int | None)])
 
@@ -49,6 +50,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.AGAIN: Again,
     messages.FAILED: Failed,
     messages.STARTED: Started,
+    messages.COLLECTED: Collected,
     messages.FORKED: Forked,
     messages.REAPED: Reaped,
     messages.ALIVE: Alive,

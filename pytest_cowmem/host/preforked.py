@@ -9,7 +9,7 @@ import socket
 from dataclasses import dataclass
 from typing import Protocol
 
-from pytest_cowmem.host.answers import Expected
+from pytest_cowmem.host.answers import Collected, Expected
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.facts import Facts
 
@@ -35,8 +35,9 @@ class Pair:
 class Preforked(Protocol):
     """A running master with an app preloaded, which forks a pair for each round.
 
-    `pid` is its process number. `size` is its resident bytes. `table` is where the worker's
-    collections are counted. `gc_scale` turns this machine's GC times into the reference machine's.
+    `pid` is its process number. `size` is its resident anonymous bytes when it was ready to fork.
+    `table` is where the worker's collections are counted. `gc_scale` turns this machine's GC times
+    into the reference machine's.
     """
 
     app: App
@@ -53,6 +54,9 @@ class Preforked(Protocol):
 
         `maps` is a file's descriptor. The worker then keeps account of its page faults.
         """
+
+    def full_collection(self) -> Collected:
+        """What one full collection costs in a fork that does nothing else, between rounds."""
 
     def ask_twin(self, kind: str, expected: type[Expected]) -> Expected:
         """What the twin of a traced worker answers. CannotMeasure where it raised."""

@@ -55,6 +55,11 @@ def resident(pid: int, proc: Path = PROC) -> tuple[int, int]:
     return fields["VmRSS"], fields["VmHWM"]
 
 
+def anonymous(pid: int, proc: Path = PROC) -> int:
+    """Resident bytes that no file backs (RssAnon; since Linux 4.5)."""
+    return _kilobytes(proc / str(pid) / "status")["RssAnon"]
+
+
 def reset_peak(pid: int, proc: Path = PROC) -> None:
     """Make the present resident size the highest one (clear_refs, value 5)."""
     (proc / str(pid) / "clear_refs").write_text("5")

@@ -148,8 +148,11 @@ class Round:
         """How many of the `left` requests of a burst to make before memory is read again."""
         return self._points.chunk(self.requests, times, left)
 
-    def finish(self) -> Sample:
-        """Read the worker at its end: blocked, all responses read, no collection forced."""
+    def finish(self, full: answers.Collected | None = None) -> Sample:
+        """Read the worker at its end: blocked, all responses read, no collection forced.
+
+        `full` is what a full collection costs, measured beside this round.
+        """
         self._end_response()
         self._wait_for_all()
         self._refuse_forks()
@@ -167,6 +170,8 @@ class Round:
                 requests=self.requests,
                 recorded=loaded.recorded,
                 gc_scale=self.master.gc_scale,
+                master=self.master.size,
+                full=full and (full.copied, full.cpu),
             )
         )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_cowmem.host import answers
+from pytest_cowmem.host import answers, procfs
 from pytest_cowmem.host.output import Outputs
 from pytest_cowmem.host.preforked import Pair
 from pytest_cowmem.host.waiting import ended
@@ -51,7 +51,7 @@ class Zygote:
             raise
         finally:
             os.close(fd)
-        self.size: int = psutil.Process(self.pid).memory_info().rss
+        self.size = procfs.anonymous(self.pid)
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
 
     def _execute(self, rootdir: Path, far: socket.socket) -> "subprocess.Popen[bytes]":
@@ -138,6 +138,12 @@ class Zygote:
             near.close()
             raise
         return Pair(forked.worker, forked.twin, near)
+
+    def full_collection(self) -> answers.Collected:
+        """What a full collection costs; host/preforked.py describes it. ZygoteDied without one."""
+        collected = self._ask(messages.COLLECT)
+        assert isinstance(collected, answers.Collected)
+        return collected
 
     def ask_twin(self, kind: str, expected: type[answers.Expected]) -> answers.Expected:
         """What the twin of a traced worker answers. CannotMeasure where it raised."""

@@ -189,7 +189,16 @@ _TABLE = (
     _collections(0),
     _collections(1),
     _collections(2),
+    Metric(
+        "gc_full",
+        "bytes",
+        lambda seen: seen.full and seen.full[0],
+        tolerance=OF_PRIVATE,
+        moves=pages,
+    ),
+    Metric("gc_full_pause", "ns", lambda seen: seen.full and round(seen.full[1] * seen.gc_scale)),
     Metric("gc_copied", "bytes", _of_generations(sum, "copied"), missing=_NO_RECORDER, moves=pages),
+    Metric("master", "bytes", lambda seen: seen.master, tolerance=Tolerance(0.02, 2**20)),
     Metric("imports", "count", lambda seen: len(seen.imports)),
     Metric(
         "cpu",

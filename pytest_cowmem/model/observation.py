@@ -13,7 +13,8 @@ class Observation:
 
     `points` holds private bytes between requests. `imports` names the modules imported after the
     fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
-    machine's GC times into the reference machine's.
+    machine's GC times into the reference machine's. `master` is the master's resident anonymous
+    bytes. `full` is what a full collection in a fresh fork copies, and its CPU nanoseconds.
     """
 
     ready: Reading
@@ -23,6 +24,8 @@ class Observation:
     requests: int = 0
     recorded: bool = True
     gc_scale: float = 1.0
+    master: int | None = None
+    full: tuple[int, int] | None = None
 
     @cached_property
     def cost(self) -> Reading:

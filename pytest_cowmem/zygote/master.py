@@ -148,10 +148,25 @@ def other_threads() -> "list[str]":
     return names + ["a thread Python does not know"] * unnamed
 
 
+def collect(control: socket.socket, _preloaded: worker.Preloaded) -> None:
+    """Say what a full collection costs here. Runs in a fork of the zygote."""
+    wire.send(control, (messages.COLLECTED, *pauses.full_collection()))
+
+
+_LIVES = {
+    messages.MEASURED: twin.be_twin,
+    messages.TRACED: twin.be_traced_twin,
+    messages.COLLECT: collect,
+}
+
+
 def serve(control: socket.socket, preloaded: worker.Preloaded) -> None:
-    """Fork a twin for every round and wait for its end, until the pytest process is gone."""
+    """Fork what is asked for, a round's twin mostly, and wait for its end.
+
+    That goes on until the pytest process is gone.
+    """
     while kind := control.recv(1):
-        life = twin.be_twin if kind == messages.MEASURED else twin.be_traced_twin
+        life = _LIVES[kind]
         code = wait(fork_into(lambda: life(control, preloaded)))  # noqa: B023  # it is run at once
         if code:
             sys.exit(

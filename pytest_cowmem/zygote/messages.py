@@ -8,6 +8,8 @@ frames in between.
 # Kinds of round, each asked of a zygote in one byte. Descriptors follow: the worker's socket, and
 # for a traced round the file for its map.
 MEASURED, TRACED = b"m", b"t"
+# Asked in one byte as well: what a full collection costs in a fork of its own.
+COLLECT = b"c"
 
 # To the zygote
 START = "start"  # config
@@ -16,6 +18,7 @@ START = "start"  # config
 AGAIN = "again"  # it compiled source, and starts over from the bytecode
 FAILED = "failed"  # line, traceback
 STARTED = "started"  # facts
+COLLECTED = "collected"  # copied, cpu: bytes, nanoseconds
 
 # To the twin
 REAP = "reap"

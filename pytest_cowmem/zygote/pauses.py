@@ -67,9 +67,38 @@ def arm(table: "memoryview[int]") -> None:
     gc.callbacks.append(record)
 
 
+def start_phase() -> None:
+    """Have the collector's counts start at zero, whatever was allocated before.
+
+    Else what a worker un-shares would jump where a full collection happens to be due at the fork.
+    Freezing and unfreezing moves all objects into the oldest generation, and touches 4 to 16 pages
+    (CPython 3.11 to 3.15; Modules/gcmodule.c, Python/gc.c). It would undo an app's own freeze,
+    after which few objects are left for a collection.
+    """
+    if gc.get_freeze_count():
+        gc.collect()
+    else:
+        gc.freeze()
+        gc.unfreeze()
+
+
 def armed() -> bool:
     """Whether collections are still recorded; an app may clear `gc.callbacks`."""
     return any(callback is _record for callback in gc.callbacks)
+
+
+def full_collection() -> "tuple[int, int]":
+    """Bytes that one full collection un-shares, and its thread CPU nanoseconds.
+
+    Runs in a throwaway fork, whose pages all are shared. The bytes are page faults (getrusage(2)).
+    """
+    gc.disable()
+    faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+    begun = time.thread_time_ns()
+    gc.collect()
+    spent = time.thread_time_ns() - begun
+    faults = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - faults
+    return faults * mmap.PAGESIZE, spent
 
 
 def calibrate(objects: int = 100_000, repeats: int = 7) -> int:

@@ -62,6 +62,7 @@ def work(sock: socket.socket, preloaded: Preloaded) -> None:
         gc.enable()
     if preloaded.after_fork:
         load(preloaded.after_fork)()
+    pauses.start_phase()
     pauses.arm(preloaded.table)
     wire.send(sock, (messages.ALIVE,))
     app = preloaded.app

@@ -176,6 +176,41 @@ def test_a_collection_copies_what_is_not_frozen(zygotes, measure):
     assert frozen < default / 8
 
 
+@pytest.mark.parametrize("policy", ["default", "freeze"])
+def test_collections_start_in_the_same_phase_whatever_was_preloaded(zygotes, talk, policy):
+    phases = set()
+    for padding in ("0", "40", "650", "7000"):
+        app = App("bare:quiet", gc=policy, prepare="bare:pad", env={"PADDING": padding})
+        with talk(zygotes.get(app)) as client:
+            phases.add(tuple(client.call("gc:get_count")))
+            assert (client.call("gc:get_freeze_count") > 0) is (policy == "freeze")
+    ((young, *older),) = phases
+    assert young < 50
+    assert older == [0, 0]
+
+
+def test_a_full_collection_is_measured_apart_from_what_a_worker_collects(zygotes, measure):
+    quiet, collected, frozen = (
+        measure(zygotes.get(App("bare:busy", gc=policy)), body).values
+        for policy, body in (("default", print), ("default", collect), ("freeze", print))
+    )
+    assert quiet["gc_collections"] == 0
+    assert quiet["gc_full"] > 2 * MIB
+    assert collected["gc_full"] == near(quiet["gc_full"], 0, 2)
+    assert collected["gc_copied"] == near(quiet["gc_full"], 0.1, 16)
+    assert frozen["gc_full"] < quiet["gc_full"] / 8
+    assert frozen["gc_full_pause"] < quiet["gc_full_pause"]
+
+
+def test_the_master_is_what_the_app_costs_once(zygotes, measure):
+    small, large = (
+        measure(zygotes.get(App(name)), print).values["master"]
+        for name in ("trivial:app", "bare:quiet")
+    )
+    assert 2 * MIB < small < 32 * MIB
+    assert large - small > 4096 * PAGE  # the area that the module writes to
+
+
 def test_the_peak_sees_what_was_freed_again(busy, measure):
     values = measure(busy, lambda client: client.get("/transient?50000000")).values
     assert 45 * 10**6 < values["peak"] < 110 * 10**6
@@ -193,4 +228,5 @@ def test_collections_nobody_recorded_are_missing_and_not_zero(zygotes, measure):
     zygote = zygotes.get(App("bare:quiet"))
     values = measure(zygote, lambda client: client.call("bare:clear_callbacks")).values
     assert "private" in values
-    assert not [name for name in values if name.startswith("gc_")]
+    recorded = {name for name in METRICS if name.startswith("gc_")} - {"gc_full", "gc_full_pause"}
+    assert not recorded & set(values)
