@@ -11,6 +11,7 @@ from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated
 from pytest_cowmem.model.baseline import Conditions, Entry
 from pytest_cowmem.model.measurement import Measurement, Sample
+from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.verdict import Verdict
 
 LADDER = [48, 64, 68, 72, 76, 80, 96, 112, 128, 160]  # KiB
@@ -77,7 +78,7 @@ def baseline(kind: str) -> Entry:
     """Return what the endpoint measures with nothing planted, as an entry of a baseline."""
     found = list(samples(f"{kind}=0", COLD_STARTS, 1000 if kind == "leak" else 1))
     measurement = Measurement.of([sample for sample, _ in found])
-    return Entry(measurement.values, measurement.spread, measurement.rounds, "", "", found[0][1])
+    return Entry.of(measurement, Conditions("", {}, "", "", found[0][1]), set(METRICS))
 
 
 def power(runs: int) -> None:

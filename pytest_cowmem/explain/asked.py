@@ -50,20 +50,24 @@ class Explainer:
         assert self.explanation is not None
         return self.explanation
 
-    def sample(self, body: Callable[[], object], running: Running) -> Sample:
+    def sample(
+        self, body: Callable[[], object], running: Running, master: Preforked | None = None
+    ) -> Sample:
         """What one round of a body measures. A body that asks for an explanation is traced first.
 
-        `running` opens a round and has the test's client talk to it.
+        `running` opens a round and has the test's client talk to it. `master` is another one of the
+        same app.
         """
-        full = self._master.full_collection()
+        master = master or self._master
+        full = master.full_collection()
         try:
-            with running(Round(self._master, self._timeout)) as current:
+            with running(Round(master, self._timeout)) as current:
                 body()
                 sample: Sample = current.finish(full)
                 return sample
         except TraceFirst:
             self._answer(body, running)
-        return self.sample(body, running)
+        return self.sample(body, running, master)
 
     def _answer(self, body: Callable[[], object], running: Running) -> None:
         """Run a body that has asked, until its explanation is made.

@@ -5,7 +5,8 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -15,6 +16,7 @@ from pytest_cowmem.host.output import Outputs
 from pytest_cowmem.host.preforked import Pair
 from pytest_cowmem.host.waiting import ended
 from pytest_cowmem.model.app import App, parse_target
+from pytest_cowmem.model.baseline import LAYOUTS
 from pytest_cowmem.model.errors import AppFailed, CannotMeasure, ZygoteDied
 from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.zygote import messages, pauses, process, wire
@@ -31,9 +33,12 @@ _PYTESTS_OWN = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_")
 class Zygote:
     """A running zygote with its app preloaded: host/preforked.py says what its attributes are."""
 
-    def __init__(self, app: App, rootdir: Path, path: Sequence[str], timeout: float) -> None:
-        """Start it and wait for the app. AppFailed, or ZygoteDied when it ends on its own."""
+    def __init__(
+        self, app: App, rootdir: Path, path: Sequence[str], timeout: float, seed: int = 0
+    ) -> None:
+        """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast."""
         self.app = app
+        self.ready = False
         self._outputs = Outputs()
         fd = os.memfd_create("pytest-cowmem")
         os.ftruncate(fd, pauses.TABLE_BYTES)
@@ -44,15 +49,9 @@ class Zygote:
         self._control.settimeout(timeout)
         with far:
             self._process = self._execute(rootdir, far)
-        try:
-            self.facts = self._start([str(rootdir), *path, *app.pythonpath], fd)
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            os.close(fd)
-        self.size = procfs.anonymous(self.pid)
-        self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
+        self._start = self._first_message([str(rootdir), *path, *app.pythonpath], seed)
+        self._table_fd = fd
+        self._send(self._start, fd)
 
     def _execute(self, rootdir: Path, far: socket.socket) -> "subprocess.Popen[bytes]":
         environ = {
@@ -79,7 +78,7 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _start(self, path: list[str], table_fd: int) -> Facts:
+    def _first_message(self, path: list[str], seed: int) -> wire.Message:
         target, factory = parse_target(self.app.target)
         config = {
             "target": target,
@@ -89,23 +88,43 @@ class Zygote:
             "prepare": self.app.prepare,
             "after_fork": self.app.after_fork,
             "gc": self.app.gc,
+            "seed": seed,
         }
-        while True:
-            match self._ask((messages.START, config), table_fd):
-                case answers.Started(facts):
-                    return Facts.of(**facts)
-                case answers.Failed(line, traceback):
-                    raise AppFailed(_not_preloaded(self.app.target, line, traceback))
+        return messages.START, config
+
+    def wait_for_app(self) -> None:
+        """Wait until the app is loaded. AppFailed, or ZygoteDied when it ends on its own."""
+        try:
+            while isinstance(answer := self._receive(), answers.Again):
+                self._send(self._start, self._table_fd)
+            if isinstance(answer, answers.Failed):
+                raise AppFailed(_not_preloaded(self.app.target, *answer))
+            assert isinstance(answer, answers.Started)
+        except BaseException:
+            self.close()
+            raise
+        self.facts = Facts.of(**answer.facts)
+        self.size = procfs.anonymous(self.pid) - self.facts.ballast
+        self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
+        self.ready = True
 
     def _ask(self, message: wire.Message | bytes, *fds: int) -> answers.Answer:
         """Send a message, descriptors after it, and wait for the answer. ZygoteDied for none."""
-        try:
+        self._send(message, *fds)
+        return self._receive()
+
+    def _send(self, message: wire.Message | bytes, *fds: int) -> None:
+        """Send a message, descriptors after it. A zygote that is gone is noticed by `_receive`."""
+        with suppress(OSError):
             if isinstance(message, bytes):
                 self._control.sendall(message)
             else:
                 wire.send(self._control, message)
             if fds:
                 socket.send_fds(self._control, [b"\0"], fds)
+
+    def _receive(self) -> answers.Answer:
+        try:
             return answers.named(wire.receive_message(self._control))
         except TimeoutError:
             self._process.kill()
@@ -170,16 +189,17 @@ class Zygote:
 
     def close(self) -> None:
         """End the zygote and whatever it or its workers left running."""
-        self._control.close()
         left = psutil.Process(self.pid).children(recursive=True) if self.alive else []
         self._process.kill()
         self._process.wait()
+        self._control.close()  # not before: it would see that what it said was not read
         for child in left:
             try:
                 child.kill()
             except psutil.NoSuchProcess:
                 continue
         self._outputs.close()
+        os.close(self._table_fd)
         self.table.release()
         self._shared.close()
 
@@ -195,30 +215,61 @@ def _not_preloaded(target: str, line: str, traceback: str) -> str:
 
 
 class Zygotes:
-    """The zygotes of a run: one for each app, started when a test first asks for it."""
+    """The zygotes of a run: one for each app and layout, started when a test first asks for it."""
 
     def __init__(self, rootdir: Path, path: Sequence[str], timeout: float) -> None:
         self._rootdir, self._path, self._timeout = rootdir, path, timeout
-        self._running: dict[App, Zygote] = {}
+        self._zygotes: dict[tuple[App, int], Zygote] = {}
         self._failed: dict[App, str] = {}
 
     def get(self, app: App) -> Zygote:
         """The running zygote of `app`. AppFailed, with the traceback the first time only."""
         if app in self._failed:
             raise AppFailed(self._failed[app])
-        if app in self._running and not self._running[app].alive:
-            self._running.pop(app).close()
-        if app not in self._running:
+        try:
+            return self._in_layout(app, 0)
+        except AppFailed as error:
+            line, _, traceback = str(error).partition("\n")
+            shown = " (its traceback is shown with the first test that needed it)"
+            self._failed[app] = line + (shown if traceback else "")
+            raise
+
+    def others(self, app: App) -> Iterator[Zygote]:
+        """Zygotes of `app` in other layouts, one after another. AppFailed where one cannot start.
+
+        As many are started at a time as there are processors.
+        """
+        processors = len(os.sched_getaffinity(0))
+        for first in range(1, LAYOUTS, processors):
+            seeds = range(first, min(first + processors, LAYOUTS))
+            for seed in seeds:
+                self._begin(app, seed)
+            for seed in seeds:
+                yield self._in_layout(app, seed)
+
+    def _in_layout(self, app: App, seed: int) -> Zygote:
+        """The running zygote of a layout."""
+        zygote = self._begin(app, seed)
+        if not zygote.ready:
             try:
-                self._running[app] = Zygote(app, self._rootdir, self._path, self._timeout)
-            except AppFailed as error:
-                line, _, traceback = str(error).partition("\n")
-                shown = " (its traceback is shown with the first test that needed it)"
-                self._failed[app] = line + (shown if traceback else "")
+                zygote.wait_for_app()
+            except BaseException:
+                del self._zygotes[app, seed]
                 raise
-        return self._running[app]
+        return zygote
+
+    def _begin(self, app: App, seed: int) -> Zygote:
+        """A zygote that is alive, whose app may not be loaded yet."""
+        zygote = self._zygotes.get((app, seed))
+        if zygote is not None and zygote.ready and not zygote.alive:
+            zygote.close()
+            zygote = None
+        if zygote is None:
+            zygote = Zygote(app, self._rootdir, self._path, self._timeout, seed)
+            self._zygotes[app, seed] = zygote
+        return zygote
 
     def close(self) -> None:
         """End them all."""
-        while self._running:
-            self._running.popitem()[1].close()
+        while self._zygotes:
+            self._zygotes.popitem()[1].close()

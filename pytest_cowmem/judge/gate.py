@@ -1,24 +1,23 @@
 """What one test is held to, and its judgment. Runs in the pytest process; no I/O."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.model.baseline import Conditions, Entry, Environment
+from pytest_cowmem.judge.layouts import noise
+from pytest_cowmem.model.baseline import LAYOUTS, Conditions, Entry, Environment
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import LAYOUT_NOISE, METRICS, PACKING, Metric, Tolerance
-from pytest_cowmem.model.units import render
+from pytest_cowmem.model.metrics import METRICS, OF_PRIVATE, Metric, Tolerance
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict
 
-_ALWAYS_RED = frozenset({Verdict.OVER, Verdict.NOISY})
 _RED_WHEN_STRICT = frozenset({Verdict.MISSING, Verdict.NEW, Verdict.INCOMPATIBLE})
 # What each mode of --cowmem-update is about to accept, and so does not fail a test.
 _ACCEPTED: Mapping[str | None, frozenset[Verdict]] = {
     None: frozenset(),
     "new": frozenset({Verdict.NEW, Verdict.INCOMPATIBLE}),
     "tighten": frozenset({Verdict.IMPROVED}),
-    "changed": frozenset(Verdict),
+    "changed": frozenset(Verdict) - {Verdict.NOISY},
     "all": frozenset(Verdict),
 }
 
@@ -30,14 +29,18 @@ def gated(settings: Mapping[str, Tolerance], budget: Budget) -> dict[str, Tolera
 
 
 class _Lines(NamedTuple):
-    """What one metric is held to. `above` and `below` are how far from the baseline is allowed."""
+    """What one metric is held to, and the amount that is held to it.
+
+    `compared` is what the baseline's amount is compared with. `tolerated` is the tolerance around
+    it. `allowed` is that, or what chance may make of the difference where it is more.
+    """
 
     gated: bool
     limit: int | None
     baseline: int | None
+    compared: int | None
+    tolerated: int
     allowed: int
-    above: int
-    below: int
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,11 @@ class Gate:
         return Ruling(judgments, verdict, self._fails(judgments, verdict), tuple(self._notes()))
 
     @property
+    def figures(self) -> set[str]:
+        """The metrics that an entry keeps: the gated ones, and those that these are seen beside."""
+        return {*self.tolerances} | {METRICS[name].beside for name in self.tolerances} - {""}
+
+    @property
     def _figures(self) -> Mapping[str, int]:
         return self.accepted.metrics if self.accepted else {}
 
@@ -78,46 +86,100 @@ class Gate:
         return self.accepted is not None and self.accepted.layout != self.conditions.layout
 
     def _judgment(self, metric: Metric, measurement: Measurement) -> Judgment:
+        lines = self._lines(metric, measurement)
         measured = measurement.values.get(metric.name)
         spread = measurement.spread.get(metric.name, 0)
-        lines = self._lines(metric, measurement)
-        verdict = self._verdict(measured, spread, lines)
-        allowed = {Verdict.NOISY: lines.allowed, Verdict.IMPROVED: lines.below}.get(
-            verdict, lines.above
-        )
+        verdict = self._verdict(metric, measured, spread, lines)
+        baseline = lines.baseline
+        if verdict is not Verdict.OVER and not metric.least:
+            measured = lines.compared
         return Judgment(
-            metric.name, measured, spread, lines.limit, lines.baseline, allowed, verdict
+            metric.name, measured, spread, lines.limit, baseline, lines.allowed, verdict
         )
 
     def _lines(self, metric: Metric, measurement: Measurement) -> _Lines:
-        tolerance = self.tolerances.get(metric.name)
-        baseline = self._figures.get(metric.name)
-        around = measurement.values.get(metric.name, 0) if baseline is None else baseline
-        allowed = tolerance.allows(around) if tolerance else 0
-        above = below = allowed
-        if self._moved:  # the side that is lower has given back what the other may have kept
-            above += metric.moves(self._figures, measurement.requests)
-            below += metric.moves(measurement.values, measurement.requests)
-        limit = self.budget.limits.get(metric.name)
-        return _Lines(tolerance is not None, limit, baseline, allowed, above, below)
+        """What a metric is held to. In the baseline's own layout the first layouts are compared."""
+        name = metric.name
+        tolerance = self.tolerances.get(name)
+        compared = measurement.values.get(name)
+        baseline = self._figures.get(name)
+        layouts = measurement.layouts.get(name, ())
+        chance = 0.0
+        if self.accepted and baseline is not None and layouts:
+            if self._moved:
+                deviation = self.accepted.deviation.get(name, 0)
+                chance = noise(layouts, deviation, self.accepted.layouts)
+            else:
+                compared = layouts[0]
+                baseline = self.accepted.first.get(name, baseline)
+        around = (compared or 0) if baseline is None else baseline
+        tolerated = tolerance.allows(around) if tolerance else 0
+        limit = self.budget.limits.get(name)
+        if metric.beside and compared is not None:
+            compared = self._as_then(metric.beside, compared, measurement)
+        allowed = max(tolerated, round(chance))
+        return _Lines(tolerance is not None, limit, baseline, compared, tolerated, allowed)
 
-    def _verdict(self, measured: int | None, spread: int, lines: _Lines) -> Verdict:
-        if measured is None:  # though the budget or the baseline has it
+    def _as_then(self, beside: str, measured: int, measurement: Measurement) -> int:
+        """A time, or the lesser one that it would be at the speed of the baseline's machine.
+
+        `beside` names the time that is measured beside it, and that the machine moves as well.
+        """
+        then, now = self._figures.get(beside), measurement.values.get(beside)
+        return min(measured, measured * then // now) if then and now else measured
+
+    def _verdict(self, metric: Metric, measured: int | None, spread: int, lines: _Lines) -> Verdict:
+        if measured is None or lines.compared is None:  # though budget or baseline have it
             return Verdict.MISSING
-        noisy = lines.gated and spread > lines.allowed
+        # Work of others only adds to a time: its least says enough.
+        noisy = lines.gated and spread > lines.allowed and not metric.least
         if lines.limit is not None and measured - (spread if noisy else 0) > lines.limit:
             return Verdict.OVER
-        if noisy:
+        if noisy and not self._clear(measured + spread, lines):
             return Verdict.NOISY
         if not lines.gated or not self._figures:
             return Verdict.OK
         if lines.baseline is None:
             return Verdict.NEW
-        if measured > lines.baseline + lines.above:
+        if lines.compared > lines.baseline + lines.allowed:
             return Verdict.REGRESSED
-        if measured < lines.baseline - lines.below:
+        if lines.compared < lines.baseline - lines.allowed:
             return Verdict.IMPROVED
         return Verdict.OK
+
+    def _clear(self, highest: int, lines: _Lines) -> bool:
+        """Whether even the highest of noisy rounds is within all that a metric is held to."""
+        within = lines.baseline is not None and highest <= lines.baseline + lines.allowed
+        return within and (lines.limit is None or highest <= lines.limit)
+
+    def in_doubt(self, measurement: Measurement) -> bool:
+        """Whether one more layout could change what is red.
+
+        It can where the measured layouts exceed a limit or what is tolerated, and not by far.
+        """
+        return any(
+            self._may_be_chance(METRICS[name], amounts, measurement)
+            for name, amounts in measurement.layouts.items()
+            if len(amounts) < LAYOUTS
+        )
+
+    def _may_be_chance(
+        self, metric: Metric, amounts: Sequence[int], measurement: Measurement
+    ) -> bool:
+        lines = self._lines(metric, measurement)
+        assert lines.compared is not None
+        chance = max(lines.allowed, lines.tolerated)
+        if lines.limit is not None:
+            excess = measurement.values[metric.name] - lines.limit
+            if 0 < excess <= max(chance, OF_PRIVATE.allows(lines.limit)):
+                return True
+        if not (self._moved and lines.gated) or lines.baseline is None:
+            return False
+        difference = lines.compared - lines.baseline
+        if self.ratchet:
+            difference = abs(difference)
+        sure = len(amounts) > 1 and difference > lines.tolerated + lines.allowed
+        return difference > lines.tolerated and not sure
 
     def _gravest(self, judgments: Iterable[Judgment]) -> Verdict:
         verdicts = {judgment.verdict for judgment in judgments} | {Verdict.OK}
@@ -129,8 +191,9 @@ class Gate:
         red = {Verdict.REGRESSED}
         red |= {Verdict.IMPROVED} if self.ratchet else set()
         red |= _RED_WHEN_STRICT if self.strict else set()
+        red |= {Verdict.NOISY}
         red -= _ACCEPTED[self.update]
-        red |= _ALWAYS_RED
+        red |= {Verdict.OVER}
         if verdict in red:
             return True
         return any(
@@ -149,24 +212,13 @@ class Gate:
                     f"measured with {name} {now.environment[name]}; "
                     f"the baseline was last written with {name} {self.recorded[name]}"
                 )
-        if self._moved:
-            noise = render(LAYOUT_NOISE, "bytes")
-            yield f"another layout than the baseline's: {noise} + {PACKING:.0%} fresh tolerated"
-            if returned := old.metrics.get("returned", 0):
-                amount = render(returned, "bytes")
-                yield f"and {amount} that was given back then, which another layout may keep"
         if old.source != now.source:
             yield (
                 "the test's source has changed since the baseline: "
                 "a difference may be the scenario's"
             )
-        if _policy(old.gc) != _policy(now.gc):
+        if old.gc != now.gc:
             yield f"the app's gc policy is {now.gc}; in the baseline {old.gc}"
-
-
-def _policy(gc: str) -> str:
-    """A GC policy without the frozen count, which comes last and moves with any change."""
-    return gc.rpartition(",")[0]
 
 
 def undecided(ruling: Ruling) -> bool:

@@ -1,14 +1,19 @@
 """What `--cowmem-update` makes of the baseline. Runs in the pytest process; no I/O."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from pytest_cowmem.model.baseline import Baseline, Change, Entry, Profile
-from pytest_cowmem.model.metrics import PRIVATE, WIDENING
+from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
 
+T = TypeVar("T")
+
 _DIFFERS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING})
+
+_UNRECORDED = frozenset({"gc_speed"})  # another in each run, and compared with nothing
 
 
 def update(
@@ -18,7 +23,7 @@ def update(
 
     `gone` holds (profile, test). The modes: `changed` accepts what is new, gone, regressed or
     improved, and a changed test's source. `new` accepts only what has no entry. `tighten` only
-    lowers values. `all` accepts everything. A noisy test is never accepted.
+    lowers values. `all` accepts everything, and it alone a noisy test.
     """
     changes = []
     for record in records:
@@ -28,7 +33,8 @@ def update(
         if new is not None and new != old:
             changes.append(Change(record.profile, record.test, old, new))
             tests = {**profile.tests, record.test: new}
-            baseline = baseline.with_profile(record.profile, Profile(record.environment, tests))
+            environment = _without(record.environment, _UNRECORDED)
+            baseline = baseline.with_profile(record.profile, Profile(environment, tests))
     for key, test in gone:
         profile = baseline.profiles[key]
         changes.append(Change(key, test, profile.tests[test], None))
@@ -39,23 +45,62 @@ def update(
 
 def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
     """What to write for one test, None for nothing."""
+    new = record.entry
     verdicts = {judgment.metric: _against_baseline(judgment) for judgment in record.judgments}
-    if Verdict.NOISY in verdicts.values():
+    if Verdict.NOISY in verdicts.values() and mode != "all":
         return None
     if old is None:
-        return None if mode == "tighten" else record.entry
-    if mode == "all":
-        return record.entry
-    if mode == "changed":
-        if _DIFFERS.isdisjoint(verdicts.values()):
-            return replace(old, source=record.entry.source)
-        return record.entry
+        return None if mode == "tighten" else new
+    added = {*new.metrics} - {*old.metrics}
     if mode == "new":
-        if Verdict.NEW not in verdicts.values():
-            return None
-        return replace(old, metrics={**record.entry.metrics, **old.metrics})
-    improved = {name for name, verdict in verdicts.items() if verdict is Verdict.IMPROVED}
-    return _tightened(old, record.entry, improved) if improved else None
+        return _mixed(old, new, added) if Verdict.NEW in verdicts.values() else None
+    if mode == "tighten":
+        improved = {name for name, verdict in verdicts.items() if verdict is Verdict.IMPROVED}
+        return _tightened(old, new, improved) if improved else None
+    differs = {name for name, verdict in verdicts.items() if verdict in _DIFFERS}
+    if mode == "changed" and not differs:
+        return replace(old, source=new.source, gc=new.gc)
+    return _replaced(old, new, added | (differs if mode == "changed" else _exact(verdicts)))
+
+
+def _exact(verdicts: Mapping[str, Verdict]) -> set[str]:
+    """The metrics whose every difference is one; a time that is as before differs by chance."""
+    return {
+        name
+        for name, verdict in verdicts.items()
+        if METRICS[name].unit != "ns" or verdict is not Verdict.OK
+    }
+
+
+def _replaced(old: Entry, new: Entry, names: Collection[str]) -> Entry:
+    """The new entry with the old one's figures, but for `names` and all that count pages.
+
+    So a diff shows what has changed. Bytes by module differ from one traced round to the next, and
+    are replaced where something else is.
+    """
+    pages = {name for name in new.metrics if METRICS[name].of_pages}
+    mixed = _mixed(old, new, {*names} | pages)
+    kept = {name: amount for name, amount in mixed.metrics.items() if name in new.metrics}
+    replaced = replace(new, metrics=kept, first=mixed.first, deviation=mixed.deviation)
+    return old if replace(replaced, modules=old.modules) == old else replaced
+
+
+def _mixed(old: Entry, new: Entry, names: Collection[str]) -> Entry:
+    """The old entry with the new one's figures of `names`."""
+    return replace(
+        old,
+        metrics={**old.metrics, **_of(new.metrics, names)},
+        first={**_without(old.first, names), **_of(new.first, names)},
+        deviation={**_without(old.deviation, names), **_of(new.deviation, names)},
+    )
+
+
+def _of(figures: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
+    return {name: amount for name, amount in figures.items() if name in names}
+
+
+def _without(figures: Mapping[str, T], names: Collection[str]) -> dict[str, T]:
+    return {name: amount for name, amount in figures.items() if name not in names}
 
 
 def _against_baseline(judgment: Judgment) -> Verdict:
@@ -66,11 +111,12 @@ def _against_baseline(judgment: Judgment) -> Verdict:
 
 
 def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
-    """The old entry with what improved lowered, and what widens another layout's tolerance."""
-    widening = WIDENING & set(old.metrics) & set(new.metrics)
-    lowered = {name: min(old.metrics[name], new.metrics[name]) for name in {*improved} | widening}
-    layout = new.layout if PRIVATE in improved else old.layout
-    return replace(old, metrics={**old.metrics, **lowered}, layout=layout)
+    """The old entry with what improved lowered.
+
+    Figures of two layouts are then beside each other, so no later one is the entry's own.
+    """
+    moved = old.layout != new.layout and any(METRICS[name].of_pages for name in improved)
+    return replace(_mixed(old, new, improved), layout="mixed" if moved else old.layout)
 
 
 def stale(

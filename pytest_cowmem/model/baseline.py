@@ -1,14 +1,21 @@
 """The baseline: what was last accepted, and its file's text. Runs in the pytest process; no I/O."""
 
 import json
-from collections.abc import Mapping
+import statistics
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.typed import typed
 
-FORMAT = 1
+FORMAT = 2
+LAYOUTS = 5  # that an update measures
+
+_FIELDS = frozenset({"source", "gc", "layout", "layouts", "modules"})  # the rest are metrics
+_EXPANDED = 5  # levels of objects with a line for each key: down to a test's figures
 
 Environment = Mapping[str, str | int]
 
@@ -33,29 +40,59 @@ class Conditions:
 class Entry:
     """What one test measured when somebody last accepted it: bytes, nanoseconds or counts.
 
-    `source`, `gc` and `layout` are those of its conditions. `modules` is private bytes by module,
-    from a traced round; a file written before there were any has none.
+    `metrics` has means over `layouts` layouts where pages are counted. `first` has those of the
+    first layout, and `deviation` the standard deviations. Both lack what is the same in all.
+    `source`, `gc` and `layout` are those of its conditions; `layout` is the first one's.
+    `modules` is private bytes by module, from a traced round.
     """
 
     metrics: Mapping[str, int]
-    spread: Mapping[str, int]
-    rounds: int
     source: str
     gc: str
     layout: str
+    layouts: int = LAYOUTS
+    first: Mapping[str, int] = field(default_factory=dict)
+    deviation: Mapping[str, int] = field(default_factory=dict)
     modules: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, measurement: Measurement, conditions: Conditions) -> "Entry":
-        """What a measurement would be accepted as."""
+    def of(
+        cls, measurement: Measurement, conditions: Conditions, names: Collection[str]
+    ) -> "Entry":
+        """What a measurement would be accepted as, with the metrics in `names`."""
+        values = {name: value for name, value in measurement.values.items() if name in names}
+        spans = {name: measurement.layouts[name] for name in {*values} & {*measurement.layouts}}
+        varied = {name: amounts for name, amounts in spans.items() if len({*amounts}) > 1}
         return cls(
-            measurement.values,
-            measurement.spread,
-            measurement.rounds,
+            {name: _rounded(name, value) for name, value in values.items()},
             conditions.source,
             conditions.gc,
             conditions.layout,
+            max(map(len, spans.values()), default=1),
+            {name: amounts[0] for name, amounts in varied.items()},
+            {name: _in_kib(statistics.stdev(amounts)) for name, amounts in varied.items()},
         )
+
+
+def _rounded(name: str, value: int) -> int:
+    """A value without what chance decides: means to the KiB, times to the microsecond."""
+    metric = METRICS[name]
+    if metric.of_pages:
+        return _in_kib(value)
+    return round(value, -3) if metric.unit == "ns" else value
+
+
+def _in_kib(amount: float) -> int:
+    return round(amount / 1024) * 1024
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """One metric in the file; `first` and `sd` are there where layouts differ."""
+
+    mean: int
+    first: int | None = None
+    sd: int | None = None
 
 
 @dataclass(frozen=True)
@@ -107,12 +144,14 @@ def loads(text: str, name: str = "baseline") -> Baseline:
             "upgrade pytest-cowmem"
         )
     try:
-        if type(version) is not int or version != FORMAT:
+        read = _READERS.get(version) if type(version) is int else None
+        if read is None:
             raise ValueError(f'"format" is {version!r}, not {FORMAT}')
         profiles = {}
         for key, value in data["profiles"].items():
             environment = typed(Environment, value["environment"])
-            profiles[key] = Profile(environment, typed(Mapping[str, Entry], value["tests"]))
+            tests = {str(test): read(entry) for test, entry in value["tests"].items()}
+            profiles[key] = Profile(environment, tests)
         return Baseline(profiles)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -120,11 +159,74 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         ) from None
 
 
+def _entry(data: Mapping[str, Any]) -> Entry:
+    """An entry as `dumps` writes it: a metric is a number, or a mean with what layouts did."""
+    fields = {name: data[name] for name in data if name in _FIELDS}
+    figures = {
+        name: typed(_Figure, value if isinstance(value, dict) else {"mean": value}, name)
+        for name, value in data.items()
+        if name not in _FIELDS
+    }
+    entry: Entry = typed(
+        Entry,
+        {
+            **fields,
+            "metrics": {name: figure.mean for name, figure in figures.items()},
+            "first": _given({name: figure.first for name, figure in figures.items()}),
+            "deviation": _given({name: figure.sd for name, figure in figures.items()}),
+        },
+    )
+    return entry
+
+
+def _first_format(data: Mapping[str, Any]) -> Entry:
+    """An entry of format 1: one layout, the spread over its rounds, and frozen objects counted."""
+    kept = {name: data[name] for name in data if name not in ("spread", "rounds")}
+    gc, _, _ = str(data["gc"]).rpartition(",") if "frozen" in data["gc"] else (data["gc"], "", "")
+    entry: Entry = typed(Entry, {**kept, "gc": gc, "layouts": 1})
+    return entry
+
+
+def _given(amounts: Mapping[str, int | None]) -> dict[str, int]:
+    return {name: amount for name, amount in amounts.items() if amount is not None}
+
+
+_READERS = {1: _first_format, 2: _entry}
+
+
 def dumps(baseline: Baseline) -> str:
-    """The file's text: sorted keys and one value a line, so that a diff reads well and merges."""
-    profiles = {}
-    for key, profile in baseline.profiles.items():
-        tests = {test: vars(entry) for test, entry in profile.tests.items()}
-        profiles[key] = {"environment": dict(profile.environment), "tests": tests}
-    document = {"format": FORMAT, "profiles": profiles}
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    """The file's text: sorted keys and one figure a line, so that a diff reads well and merges."""
+    profiles = {
+        key: {
+            "environment": {**profile.environment},
+            "tests": {test: _lines(entry) for test, entry in profile.tests.items()},
+        }
+        for key, profile in baseline.profiles.items()
+    }
+    return _text({"format": FORMAT, "profiles": profiles}, _EXPANDED) + "\n"
+
+
+def _lines(entry: Entry) -> dict[str, Any]:
+    """One entry as `_entry` reads it."""
+    lines: dict[str, Any] = {"gc": entry.gc, "layout": entry.layout, "source": entry.source}
+    for name, mean in entry.metrics.items():
+        lines[name] = mean
+        if name in entry.deviation:
+            lines[name] = {"first": entry.first[name], "mean": mean, "sd": entry.deviation[name]}
+    if entry.layouts != LAYOUTS:
+        lines["layouts"] = entry.layouts
+    if entry.modules:
+        lines["modules"] = {**entry.modules}
+    return lines
+
+
+def _text(value: Any, depth: int, indent: str = "") -> str:
+    """JSON in which objects `depth` deep have a line for each key, and deeper ones are one line."""
+    if depth == 0 or not isinstance(value, dict) or not value:
+        return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    inner = indent + "  "
+    lines = [
+        f"{inner}{json.dumps(key, ensure_ascii=False)}: {_text(value[key], depth - 1, inner)}"
+        for key in sorted(value)
+    ]
+    return "{\n" + ",\n".join(lines) + "\n" + indent + "}"

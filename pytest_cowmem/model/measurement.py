@@ -3,7 +3,7 @@
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.observation import Observation
@@ -30,10 +30,11 @@ class Sample:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The summary over rounds.
+    """The summary over rounds, and over layouts where more than one was measured.
 
-    `spread` is the distance from the value within which three of four rounds lie; for times, half
-    of them.
+    `values` has one amount a metric. `spread` is the distance from the first layout's amount within
+    which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
+    each layout's amount of the metrics that count pages, the first layout's first.
     """
 
     values: Mapping[str, int]
@@ -41,26 +42,33 @@ class Measurement:
     imports: tuple[str, ...]
     requests: int
     rounds: int
+    layouts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, samples: Sequence[Sample]) -> "Measurement":
-        """The median of bytes and counts, the minimum of times; what one round lacks is left out.
+    def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
+        """The summary of the first layout's rounds, and of one round in each other layout.
+
+        Rounds come to the median of bytes and counts, and to the minimum of times. What counts
+        pages is the mean of the layouts. What one round lacks is left out.
 
         One round in four may be far off without counting as noise: the first after a checkout may
-        compile what a request imports. Every other round may be far off in times, to which other
-        work on the machine only adds.
+        compile what a request imports.
         """
-        values, spread = {}, {}
+        values, spread, layouts = {}, {}, {}
         for name, metric in METRICS.items():
-            amounts = [sample.values[name] for sample in samples if name in sample.values]
-            if len(amounts) == len(samples):
-                value = min(amounts) if metric.least else statistics.median_low(amounts)
-                distances = sorted(abs(amount - value) for amount in amounts)
-                share = 0.5 if metric.least else 0.75
-                values[name] = value
-                spread[name] = distances[math.ceil(len(amounts) * share) - 1]
+            amounts = [sample.values[name] for sample in rounds if name in sample.values]
+            further = [sample.values[name] for sample in others if name in sample.values]
+            if len(amounts) < len(rounds) or len(further) < len(others):
+                continue
+            values[name] = min(amounts) if metric.least else statistics.median_low(amounts)
+            distances = sorted(abs(amount - values[name]) for amount in amounts)
+            spread[name] = distances[math.ceil(len(amounts) * 0.75) - 1]
+            if metric.of_pages:
+                layouts[name] = (values[name], *further)
+                values[name] = round(statistics.mean(layouts[name]))
+        samples = (*rounds, *others)
         imports = sorted({name for sample in samples for name in sample.imports})
-        return cls(values, spread, tuple(imports), samples[-1].requests, len(samples))
+        return cls(values, spread, tuple(imports), rounds[-1].requests, len(rounds), layouts)
 
     @property
     def private(self) -> int:
@@ -68,5 +76,11 @@ class Measurement:
         return self.values[PRIVATE]
 
     def with_private(self, private: int) -> "Measurement":
-        """The same with another amount of private bytes, and no spread."""
-        return replace(self, values={**self.values, PRIVATE: private}, spread={})
+        """The same with other private bytes, in each of its layouts, and no spread."""
+        amounts = tuple(private for _ in self.layouts.get(PRIVATE, ()))
+        return replace(
+            self,
+            values={**self.values, PRIVATE: private},
+            spread={},
+            layouts={**self.layouts, PRIVATE: amounts},
+        )

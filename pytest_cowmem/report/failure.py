@@ -23,13 +23,26 @@ def explain_failure(record: Record) -> str:
     sentences += _unproved(record)
     if not sentences:
         sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
-    sentences += [f"note: {note}" for note in record.notes]
+    sentences += [f"note: {note}" for note in (*record.notes, *_layouts(record))]
     lines = [*map(wrapped, sentences), "", table(record), ""]
     if record.explanation is not None:
         lines += [why(reasons(record, record.explanation)), ""]
     if record.verdict is Verdict.REGRESSED:
         lines.append("to accept them: pytest --cowmem --cowmem-update, then commit the baseline")
     return "\n".join(lines)
+
+
+def _layouts(record: Record) -> Iterator[str]:
+    """A word on layouts where the app's objects lie in other pages than in the baseline's run."""
+    accepted = record.accepted
+    if accepted is None or accepted.layout == record.entry.layout:
+        return
+    counts = {len(record.measurement.layouts.get(one.metric, ())) for one in wrong(record)}
+    if layouts := max(counts, default=0):
+        yield (
+            "objects lie in other pages than in the baseline's run: "
+            f"the mean of {layouts} layouts is compared with the baseline's of {accepted.layouts}"
+        )
 
 
 def _unproved(record: Record) -> Iterator[str]:
@@ -58,12 +71,12 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
         names = _named(imports) if metric.name == "imports" else ""
         return f"{metric.name} is over budget by {excess}: {measured} of {budget}{names}"
     if judgment.verdict is Verdict.NOISY:
-        share = "half" if metric.least else "a quarter"
         spread = render(judgment.spread, metric.unit)
         return (
-            f"{metric.name} is noisy: {share} of the rounds are {spread} or more from {measured}, "
+            f"{metric.name} is noisy: a quarter of the rounds are {spread} or more from {measured}, "
             f"and {allowed} is tolerated; look for what differs between rounds: "
-            "the time of day, randomness, threads, the network"
+            "the time of day, randomness, threads, the network; else make more requests, among "
+            f"which it weighs less, or widen the tolerance of {metric.name} in cowmem_tolerance"
         )
     assert judgment.difference is not None
     assert judgment.baseline is not None

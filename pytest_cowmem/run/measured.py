@@ -47,7 +47,15 @@ def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterat
     explainer = Explainer(master, settings.timeout, settings.rootdir)
     gate = gate_for(session, item, master)
     with CowWorker(explainer.asked) as client:
-        scenario = Scenario(id_of(item), client, master, gate, settings, explainer)
+        scenario = Scenario(
+            id_of(item),
+            client,
+            master,
+            lambda: session.zygotes.others(master.app),
+            gate,
+            settings,
+            explainer,
+        )
         item.stash[SCENARIO] = scenario
         yield client
 
@@ -79,11 +87,11 @@ def gate_for(session: Session, item: pytest.Item, master: Preforked) -> Gate:
 
 
 def gc_state(master: Preforked) -> str:
-    """The app's GC policy as it took effect: "freeze: on, 700 10 10, 41230 frozen"."""
+    """The app's GC policy as it took effect: "freeze: on, 700 10 10"."""
     facts = master.facts
     state = "on" if facts.gc_enabled else "off"
     thresholds = " ".join(map(str, facts.gc_thresholds))
-    return f"{master.app.gc}: {state}, {thresholds}, {facts.gc_frozen} frozen"
+    return f"{master.app.gc}: {state}, {thresholds}"
 
 
 def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -> None:

@@ -1,6 +1,6 @@
 """Run one test's body in rounds, and judge what they measured. Runs in the pytest process."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -14,7 +14,8 @@ from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.model.baseline import Entry
-from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.errors import AppFailed
+from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Verdict, judgment_of
@@ -29,11 +30,15 @@ _MORE_ROUNDS = 3  # times the rounds asked for
 
 @dataclass
 class Scenario:
-    """What one test needs to be measured; `running` says that a round of it is under way."""
+    """What one test needs to be measured; `running` says that a round of it is under way.
+
+    `other_layouts` starts masters that have the same app in other layouts.
+    """
 
     test: str
     client: CowWorker
     master: Preforked
+    other_layouts: Callable[[], Iterator[Preforked]]
     gate: Gate
     settings: Settings
     explainer: Explainer
@@ -48,12 +53,12 @@ class Scenario:
         sample = self.explainer.sample
         samples = [sample(body, self._running) for _ in range(rounds)]
         measurement = Measurement.of(samples)
-        ruling = self.gate.judge(measurement)
-        if undecided(ruling):
+        if undecided(self.gate.judge(measurement)):
             more = (_MORE_ROUNDS - 1) * rounds
             samples += [sample(body, self._running) for _ in range(more)]
             measurement = Measurement.of(samples)
-            ruling = self.gate.judge(measurement)
+        measurement, notes = self._in_other_layouts(body, samples, measurement)
+        ruling = self.gate.judge(measurement)
         conditions = self.gate.conditions
         return Record(
             test=self.test,
@@ -65,10 +70,31 @@ class Scenario:
             judgments=ruling.judgments,
             verdict=ruling.verdict,
             failed=ruling.failed,
-            notes=ruling.notes,
-            entry=Entry.of(measurement, conditions),
+            notes=(*ruling.notes, *notes),
+            entry=Entry.of(measurement, conditions, self.gate.figures),
             accepted=self.gate.accepted,
         )
+
+    def _in_other_layouts(
+        self, body: Body, samples: Sequence[Sample], measurement: Measurement
+    ) -> tuple[Measurement, list[str]]:
+        """The measurement over as many layouts as it takes, and notes on what could not be had.
+
+        An update measures all of them. A test that is in doubt is measured until it is clear.
+        """
+        others: list[Sample] = []
+        masters = self.other_layouts()
+        while self.settings.update is not None or self.gate.in_doubt(measurement):
+            try:
+                master = next(masters, None)
+            except AppFailed as error:
+                said = str(error).partition("\n")[0]
+                return measurement, [f"no other layout could be measured: {said}"]
+            if master is None:
+                break
+            others.append(self.explainer.sample(body, self._running, master))
+            measurement = Measurement.of(samples, others)
+        return measurement, []
 
     def calls_for_explanation(self, record: Record) -> bool:
         """Whether a record is to say why: it is too high, or the user or an update asks for it."""

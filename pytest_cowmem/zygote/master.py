@@ -11,7 +11,7 @@ import time
 from types import ModuleType
 from typing import Any
 
-from pytest_cowmem.zygote import messages, pauses, process, twin, wire, worker
+from pytest_cowmem.zygote import ballast, messages, pauses, process, twin, wire, worker
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
 from pytest_cowmem.zygote.serve.interfaces import load_app
@@ -39,6 +39,7 @@ def run(control: socket.socket, once_more: bool) -> bool:
     begun = time.time_ns()
     harness = list(sys.modules)
     try:
+        kept = ballast.keep(config["seed"])
         preloaded = preload(config)
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
         if has_compiled_since(begun) and once_more:
@@ -53,7 +54,7 @@ def run(control: socket.socket, once_more: bool) -> bool:
     preloaded.table = pauses.shared_table(table_fd)
     worker.rehearse(preloaded.interface, _WARM_UPS)
     gc.disable()  # an idle master does not collect, and a collection would differ from fork to fork
-    wire.send(control, (messages.STARTED, facts(harness, preloaded.collects)))
+    wire.send(control, (messages.STARTED, facts(harness, kept, preloaded.collects)))
     serve(control, preloaded)
     return True
 
@@ -108,10 +109,11 @@ def leave_stdin() -> None:
     os.close(null)
 
 
-def facts(harness: "list[str]", collects: bool) -> "dict[str, Any]":
+def facts(harness: "list[str]", kept: int, collects: bool) -> "dict[str, Any]":
     """The facts of this master for the pytest process; model/facts.py describes them."""
     return {
         "harness": harness,
+        "ballast": kept,
         "gc_speed": in_throwaway_fork(pauses.calibrate),
         "layout": in_throwaway_fork(layout),
         "fixed_addresses": process.addresses_are_fixed(),

@@ -156,7 +156,7 @@ def test_an_app_that_takes_too_long_to_import(tmp_path):
     app = broken_app(tmp_path, "import time; time.sleep(600)")
     killed = r"had not answered after 0.5 s, and was killed: .*cowmem_timeout"
     with pytest.raises(AppFailed, match=killed):
-        Zygote(app, tmp_path, [], 0.5)
+        Zygote(app, tmp_path, [], 0.5).wait_for_app()
 
 
 def test_a_worker_that_closes_its_connection(mortal, talk):

@@ -6,6 +6,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from pytest_cowmem.model.metrics import METRICS
+
 APP = """
 import os
 
@@ -56,8 +58,21 @@ def told(result):
 
 
 def entry(baseline):
-    """Return the metrics of the project's one test in its baseline."""
-    return entries(baseline())["test_shop.py::test_kept"]["metrics"]
+    """Return the metrics of the project's one test in its baseline, means where layouts differ."""
+    kept = entries(baseline())["test_shop.py::test_kept"]
+    figures = {name: value for name, value in kept.items() if name in METRICS}
+    return {
+        name: value["mean"] if isinstance(value, dict) else value for name, value in figures.items()
+    }
+
+
+def rewrite(pytester, **changes):
+    """Write another entry for the project's one test: its own with these values."""
+    path = pytester.path / "cowmem-baseline.json"
+    data = json.loads(path.read_text())
+    kept = entries(data)["test_shop.py::test_kept"]
+    entries(data)["test_shop.py::test_kept"] = {**kept, **changes}
+    path.write_text(json.dumps(data))
 
 
 def marked(marker):
@@ -115,6 +130,44 @@ def test_update_then_ok_then_regressed_then_accepted(shop, baseline):
     accepted.stdout.fnmatch_lines(["baseline: changed  test_shop.py::test_kept  private * -> *"])
     assert entry(baseline)["private"] > before + 400 * 4096
     assert shop(PAGES=512).ret == 0
+
+
+def test_an_update_records_the_noise_of_five_layouts(shop, baseline):
+    assert shop("--cowmem-update").ret == 0
+    written = entries(baseline())["test_shop.py::test_kept"]
+    assert written["layout"] != "mixed"
+    assert "layouts" not in written  # five, then
+    assert written["private"]["first"] % 4096 == 0
+    assert 0 < written["private"]["sd"] < 256 * 1024
+
+
+def test_another_layout_is_decided_by_the_mean_of_several(shop, baseline, pytester):
+    assert shop("--cowmem-update").ret == 0
+    mean = entry(baseline)["private"]
+    far = {"first": 0, "mean": mean - 400 * 4096, "sd": 8192}
+    rewrite(pytester, private=far)
+    assert "private has regressed" in told(shop())  # in its own layout the first ones are compared
+    rewrite(pytester, layout="another")
+    red = shop()
+    assert red.ret == 1
+    assert "the mean of 2 layouts is compared with the baseline's of 5" in told(red)
+    rewrite(pytester, private={**far, "mean": mean - 24 * 4096, "sd": 128 * 1024})
+    green = shop()  # beyond the tolerance, and within what chance may make of five and five
+    assert green.ret == 0
+    assert "is compared with" not in told(green)
+
+
+def test_without_another_layout_the_first_one_decides_and_it_is_said(shop, pytester):
+    only_once = "import fcntl\nLOCK = open('lock', 'w')\nfcntl.flock(LOCK, fcntl.LOCK_EX | 4)\n"
+    pytester.makepyfile(shop=only_once + APP)
+    assert "no other layout could be measured: the app 'shop:app' could not be" in told(
+        shop("--cowmem-update")
+    )
+    rewrite(pytester, layout="another", private=4096)
+    red = shop()
+    assert red.ret == 1
+    assert "no other layout could be measured" in told(red)
+    assert "BlockingIOError" in told(red)
 
 
 def test_improved_passes_says_how_to_lock_it_in_and_fails_under_the_ratchet(shop):

@@ -3,7 +3,6 @@
 A gate that misses them fails.
 """
 
-import json
 import re
 import subprocess
 import sys
@@ -165,20 +164,3 @@ def test_what_has_improved_passes_and_is_told_to_lock_that_in(project):
     ) in " ".join(" ".join(result.outlines).split())
     for kind, planted in zip(KINDS, caught(result), strict=True):
         assert 5 * MIB < planted <= 5.5 * MIB * MOST[kind]
-
-
-def test_a_test_just_below_its_baseline_is_no_false_alarm(project, pytester):
-    """In another layout the gate tolerates more above the baseline than below."""
-    project(TEST.replace("'/'", "'/map?1280'"), "--cowmem-update", app="bare:busy")
-    baseline = pytester.path / "cowmem-baseline.json"
-    recorded = json.loads(baseline.read_text())
-    (profile,) = recorded["profiles"].values()
-    (entry,) = profile["tests"].values()
-    entry["layout"] = "another"
-    entry["metrics"]["returned"] = 2 * MIB
-    baseline.write_text(json.dumps(recorded))
-    result = project(TEST.replace("'/'", "'/map?1205'"), "--cowmem-prove", app="bare:busy")
-    assert result.ret == 0
-    result.stdout.no_fnmatch_line("*below its baseline*")
-    for kind, planted in zip(KINDS, caught(result), strict=True):
-        assert 2.5 * MIB < planted <= 3 * MIB * MOST[kind]

@@ -26,6 +26,7 @@ FACTS = Facts(
     gc_enabled=True,
     gc_thresholds=(700, 10, 10),
     gc_frozen=0,
+    ballast=0,
     threads=(),
     harness=frozenset(),
     modules=frozenset(),
@@ -34,7 +35,7 @@ FACTS = Facts(
 
 def entry(**metrics):
     """What the baseline has of a test."""
-    return Entry(metrics, {}, 3, "source", "default", "here")
+    return Entry(metrics, "source", "default", "here")
 
 
 def record(
@@ -57,7 +58,7 @@ def record(
             "verdict": ruling.verdict,
             "failed": ruling.failed,
             "notes": ruling.notes,
-            "entry": Entry.of(measurement, CONDITIONS),
+            "entry": Entry.of(measurement, CONDITIONS, set(values)),
             "accepted": old,
             **changes,
         }

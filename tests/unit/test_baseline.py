@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,27 +11,34 @@ from hypothesis import strategies as st
 
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile, dumps, loads
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.run.baseline_file import load, write
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 amounts = st.integers(-(2**63), 2**63)
-entries = st.builds(
-    Entry,
-    metrics=st.dictionaries(texts, amounts, max_size=4),
-    spread=st.dictionaries(texts, amounts, max_size=4),
-    rounds=st.integers(1, 99),
-    source=texts,
-    gc=texts,
-    layout=texts,
-)
+metrics = st.sampled_from([*METRICS, "of a later version"])
+modules = st.dictionaries(texts, amounts, max_size=3)
+
+
+@st.composite
+def entries(draw):
+    """Any entry: some of its metrics differ between layouts."""
+    figures = draw(st.dictionaries(metrics, amounts, max_size=4))
+    varied = [name for name in figures if draw(st.booleans())]
+    first, deviation = ({name: draw(amounts) for name in varied} for _ in range(2))
+    layouts = draw(st.integers(1, 9))
+    source, gc, layout = (draw(texts) for _ in range(3))
+    return Entry(figures, source, gc, layout, layouts, first, deviation, draw(modules))
+
+
 profiles = st.builds(
     Profile,
     environment=st.dictionaries(texts, texts | amounts, max_size=3),
-    tests=st.dictionaries(texts, entries, max_size=3),
+    tests=st.dictionaries(texts, entries(), max_size=3),
 )
 baselines = st.builds(Baseline, st.dictionaries(texts, profiles, max_size=3))
 
-ENTRY = Entry({"private": 4096}, {"private": 0}, 3, "abc", "default", "0")
+ENTRY = Entry({"private": 4096}, "abc", "default", "0")
 ONE = Baseline({"linux": Profile({"python": "3.13.0"}, {"test_a.py::test_x": ENTRY})})
 
 
@@ -47,7 +55,7 @@ def test_any_text_is_a_baseline_or_a_usage_error(text):
         loads(text)
     except UsageError:
         return
-    assert json.loads(text)["format"] == 1
+    assert json.loads(text)["format"] in (1, 2)
 
 
 def test_one_value_a_line_sorted_and_a_newline_at_the_end():
@@ -63,15 +71,19 @@ def test_one_value_a_line_sorted_and_a_newline_at_the_end():
     [
         ("", "not JSON"),
         ("[]", '"format" is None'),
-        ('{"format": 2, "profiles": {}}', "format 2, and this version reads up to 1: upgrade"),
+        ('{"format": 3, "profiles": {}}', "format 3, and this version reads up to 2: upgrade"),
+        ('{"format": 0, "profiles": {}}', '"format" is 0'),
         ('{"format": 1}', "restore it from git"),
+        ('{"format": 2}', "restore it from git"),
         ('{"format": true, "profiles": {}}', '"format" is True'),
         ('<<<<<<< HEAD\n{"format": 1}\n=======\n>>>>>>> other\n', "merge conflict markers"),
-        (dumps(ONE).replace("4096", "4096.5"), "private is 4096.5, not int"),
-        (dumps(ONE).replace('"rounds": 3', '"rounds": 3, "extra": 1'), "unknown key 'extra'"),
+        (dumps(ONE).replace("4096", "4096.5"), "mean is 4096.5, not int"),
+        (dumps(ONE).replace("4096", '{"mean": 1, "extra": 1}'), "unknown key 'extra'"),
+        (dumps(ONE).replace("4096", '{"mean": 1, "sd": true}'), "sd is True, not int or NoneType"),
+        (dumps(ONE).replace("4096", '{"sd": 1}'), "missing 1 required positional argument: 'mean'"),
         (
-            dumps(ONE).replace('"rounds": 3,', ""),
-            "missing 1 required positional argument: 'rounds'",
+            dumps(ONE).replace('"source": "abc"', '"later": 1'),
+            "missing 1 required positional argument: 'source'",
         ),
         (dumps(ONE).replace('"3.13.0"', "3.13"), "python is 3.13, not str or int"),
     ],
@@ -81,6 +93,63 @@ def test_what_is_no_baseline_is_refused_with_the_cause(text, words):
         loads(text, "b.json")
     assert words in str(caught.value)
     assert "b.json" in str(caught.value)
+
+
+FIRST_FORMAT = {
+    "format": 1,
+    "profiles": {
+        "linux": {
+            "environment": {"gc_speed": 1733561, "python": "3.13.0"},
+            "tests": {
+                "test_a.py::test_x": {
+                    "gc": "default: on, 700 10 10, 0 frozen",
+                    "layout": "67223b241dc14656",
+                    "metrics": {"private": 4096},
+                    "modules": {"flask": 4096},
+                    "rounds": 3,
+                    "source": "abc",
+                    "spread": {"private": 0},
+                }
+            },
+        }
+    },
+}
+
+
+def test_the_first_format_is_read_as_one_layout_and_written_anew():
+    baseline = loads(json.dumps(FIRST_FORMAT))
+    entry = baseline.profiles["linux"].tests["test_a.py::test_x"]
+    assert entry == Entry(
+        {"private": 4096},
+        "abc",
+        "default: on, 700 10 10",
+        "67223b241dc14656",
+        layouts=1,
+        modules={"flask": 4096},
+    )
+    assert json.loads(dumps(baseline))["format"] == 2
+    assert loads(dumps(baseline)) == baseline
+
+
+def test_each_figure_of_an_entry_is_one_line():
+    entry = replace(
+        ENTRY,
+        metrics={"private": 4096, "gc_pause": 1000},
+        first={"private": 0},
+        deviation={"private": 1024},
+        modules={"flask": 4096, "abc": 1},
+    )
+    text = dumps(Baseline({"linux": Profile({}, {"t": entry})}))
+    assert text.splitlines()[6:14] == [
+        '        "t": {',
+        '          "gc": "default",',
+        '          "gc_pause": 1000,',
+        '          "layout": "0",',
+        '          "modules": {"abc": 1, "flask": 4096},',
+        '          "private": {"first": 0, "mean": 4096, "sd": 1024},',
+        '          "source": "abc"',
+        "        }",
+    ]
 
 
 def test_an_absent_file_is_an_empty_baseline_and_a_folder_is_an_error(tmp_path):

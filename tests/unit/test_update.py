@@ -11,7 +11,7 @@ from pytest_cowmem.model.verdict import Judgment, Verdict
 
 
 def entry(private, growth=0):
-    return Entry({"private": private, "growth": growth}, {}, 3, "source", "default", "layout")
+    return Entry({"private": private, "growth": growth}, "source", "default", "layout")
 
 
 def measured(test, new, verdicts):
@@ -47,7 +47,7 @@ RUN = [
 @pytest.mark.parametrize(
     ("mode", "expected"),
     [
-        ("changed", {"t::a": entry(200), "t::b": entry(50, 9), "t::c": entry(30)}),
+        ("changed", {"t::a": entry(200, 5), "t::b": entry(50, 5), "t::c": entry(30)}),
         ("new", {"t::a": entry(100, 5), "t::b": entry(100, 5), "t::c": entry(30)}),
         ("tighten", {"t::a": entry(100, 5), "t::b": entry(50, 5)}),
         ("all", {"t::a": entry(200), "t::b": entry(50, 9), "t::c": entry(30)}),
@@ -61,23 +61,45 @@ def test_modes(mode, expected):
     assert new.profiles["there"] is OTHER
 
 
-def test_tighten_lowers_what_would_widen_the_tolerance_too():
-    def wide(private, fresh, layout):
-        return replace(
-            entry(private),
-            metrics={"private": private, "gc_pause": 9, "fresh": fresh, "returned": fresh},
-            layout=layout,
-        )
+PAGES = {"private": 100, "copied": 90, "gc_pause": 9}
 
-    old = Baseline({"here": Profile({}, {"t::a": wide(100, 90, "then")})})
-    run = [
-        measured(
-            "t::a",
-            wide(5, 3, "now"),
-            {"private": Verdict.IMPROVED, "gc_pause": Verdict.OK},
-        )
-    ]
-    assert update(old, "tighten", run, [])[0].profiles["here"].tests["t::a"] == wide(5, 3, "now")
+
+def of_layouts(metrics, layout, first):
+    return replace(entry(0), metrics=metrics, layout=layout, first=first, deviation=first)
+
+
+def test_tighten_leaves_no_layout_of_its_own_where_figures_of_two_are_mixed():
+    old = of_layouts(PAGES, "then", {"private": 99, "copied": 89})
+    new = of_layouts({"private": 5, "copied": 95, "gc_pause": 8}, "now", {"private": 4})
+    verdicts = {"private": Verdict.IMPROVED, "copied": Verdict.OK, "gc_pause": Verdict.OK}
+
+    def tightened(new):
+        run = [measured("t::a", new, verdicts)]
+        before = Baseline({"here": Profile({}, {"t::a": old})})
+        return update(before, "tighten", run, [])[0].profiles["here"].tests["t::a"]
+
+    lowered = of_layouts({**PAGES, "private": 5}, "mixed", {"private": 4, "copied": 89})
+    assert tightened(new) == lowered
+    assert tightened(replace(new, layout="then")) == replace(lowered, layout="then")
+
+
+@pytest.mark.parametrize("mode", ["changed", "all"])
+def test_what_has_not_changed_is_no_line_of_a_diff(mode):
+    old = replace(of_layouts(PAGES, "then", {"private": 99}), modules={"flask": 7})
+    times = replace(old, metrics={**PAGES, "gc_pause": 8}, modules={"flask": 8})
+    same = measured("t::a", times, dict.fromkeys(PAGES, Verdict.OK))
+    before = Baseline({"here": Profile({}, {"t::a": old})})
+    assert update(before, mode, [same], []) == (before, [])
+
+
+def test_a_changed_figure_brings_the_layout_its_pages_and_modules_and_no_time():
+    old = replace(of_layouts(PAGES, "then", {"private": 99}), modules={"flask": 7})
+    new = of_layouts({"private": 900, "copied": 91, "gc_pause": 8}, "now", {"copied": 90})
+    new = replace(new, modules={"flask": 800})
+    run = [measured("t::a", new, {"private": Verdict.REGRESSED, "gc_pause": Verdict.OK})]
+    before = Baseline({"here": Profile({}, {"t::a": old})})
+    written = update(before, "changed", run, [])[0].profiles["here"].tests["t::a"]
+    assert written == replace(new, metrics={**new.metrics, "gc_pause": 9})
 
 
 @pytest.mark.parametrize(
@@ -109,10 +131,17 @@ def test_changed_leaves_what_is_ok_as_it_was_and_all_does_not():
     assert update(OLD, "all", run, [])[0].profiles["here"].tests["t::a"] == entry(101)
 
 
-@pytest.mark.parametrize("mode", ["changed", "new", "tighten", "all"])
-def test_noise_is_never_accepted(mode):
-    run = [found("t::a", 500, Verdict.NOISY), found("t::new", 500, Verdict.NOISY)]
-    assert update(OLD, mode, run, []) == (OLD, [])
+NOISE = [found("t::a", 500, Verdict.NOISY), found("t::new", 500, Verdict.NOISY)]
+
+
+@pytest.mark.parametrize("mode", ["changed", "new", "tighten"])
+def test_noise_is_not_accepted(mode):
+    assert update(OLD, mode, NOISE, []) == (OLD, [])
+
+
+def test_noise_is_accepted_with_all():
+    tests = update(OLD, "all", NOISE, [])[0].profiles["here"].tests
+    assert tests["t::a"] == tests["t::new"] == entry(500)
 
 
 def test_stale_entries_are_dropped_and_changes_told_old_to_new():

@@ -73,7 +73,7 @@ EXPLANATION = Explanation(
         Advice("preload", f"import asyncio {'and so on ' * 12}", MIB),
     ),
 )
-ENTRY = Entry({}, {}, 1, "source", "default", "here")
+ENTRY = Entry({}, "source", "default", "here")
 
 
 @pytest.fixture

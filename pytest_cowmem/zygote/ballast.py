@@ -1,0 +1,48 @@
+"""Keep some memory before the app is imported, so that its objects lie elsewhere. In the zygote.
+
+A seed gives a layout. What is kept is never used, and the collector does not look at it: it stays
+shared, and no worker pays for it.
+"""
+
+from collections.abc import Iterator
+
+_POOL = 16 * 1024  # pymalloc's since CPython 3.10 (Include/internal/pycore_obmalloc.h)
+_STEP, _MOST = 16, 512  # its size classes; what is larger comes from malloc
+_BYTES_OBJECT = 33  # sys.getsizeof(b"")
+
+_kept: "list[object]" = []
+
+
+def keep(seed: int) -> int:
+    """Keep less than a pool of objects of each size class, and one larger block; bytes in all.
+
+    Seed 0 keeps nothing.
+    """
+    if not seed:
+        return 0
+    numbers = _numbers(seed)
+    total = 0
+    for size in range(_STEP, _MOST + 1, _STEP):
+        count = next(numbers) % (_POOL // size)
+        _kept.extend([_of_size(size, index) for index in range(count)])
+        total += size * count
+    larger = _MOST + 1 + next(numbers) % _POOL
+    _kept.append(bytes(larger))
+    return total + larger
+
+
+def _of_size(size: int, index: int) -> object:
+    """An object that takes `size` bytes, which the collector does not track."""
+    if size == _STEP:
+        return object()
+    if size == 2 * _STEP:
+        return (1 << 40) + index  # an int of two digits of 30 bits
+    return bytes(size - _BYTES_OBJECT)
+
+
+def _numbers(seed: int) -> "Iterator[int]":
+    """Numbers that differ widely between seeds (Knuth's MMIX generator, its high bits)."""
+    state = seed
+    while True:
+        state = (state * 6364136223846793005 + 1442695040888963407) % 2**64
+        yield state >> 40
