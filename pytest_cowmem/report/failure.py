@@ -73,8 +73,8 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
     if judgment.verdict is Verdict.NOISY:
         spread = render(judgment.spread, metric.unit)
         return (
-            f"{metric.name} is noisy: a quarter of the rounds are {spread} or more from {measured}, "
-            f"and {allowed} is tolerated; look for what differs between rounds: "
+            f"{metric.name} is noisy: a quarter of the rounds are {spread} or more from "
+            f"{measured}, and {allowed} is tolerated; look for what differs between rounds: "
             "the time of day, randomness, threads, the network; else make more requests, among "
             f"which it weighs less, or widen the tolerance of {metric.name} in cowmem_tolerance"
         )
