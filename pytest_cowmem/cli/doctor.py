@@ -4,6 +4,7 @@ A new check is a new line in CHECKS.
 """
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -122,6 +123,13 @@ def python_build(_: int, build: Build | None = None) -> Finding:
     return f"{python}, {', '.join(departs) or 'release'}", "limited" if departs else "ok"
 
 
+def byte_code(_: int) -> Finding:
+    """Whether Python may keep the byte code of modules beside their source, in this folder."""
+    if sys.dont_write_bytecode:
+        return "PYTHONDONTWRITEBYTECODE is set", "limited"
+    return ("writable", "ok") if os.access(".", os.W_OK) else ("read-only folder", "limited")
+
+
 CHECKS = (
     Check("platform", system, "measured tests are skipped", "run them on Linux"),
     Check(
@@ -145,7 +153,7 @@ CHECKS = (
     Check(
         "personality",
         address_randomisation,
-        "private bytes vary by some 100 KiB from run to run, and as much more is tolerated",
+        "every start has another layout, and a test that would be red is measured in up to five",
         "in Docker, run with --security-opt seccomp=unconfined, "
         "or with a profile that allows personality(2)",
     ),
@@ -154,6 +162,13 @@ CHECKS = (
         huge_pages,
         "new memory becomes private up to 2 MiB at a time, and before Linux 5.8 copied memory too",
         f"set {HUGE_PAGES} to madvise where baselines are made",
+    ),
+    Check(
+        "byte code",
+        byte_code,
+        "a master that compiles its source at each start is larger, and its workers differ; the "
+        "figures are of one that has byte code",
+        "let production have byte code too (python -m compileall)",
     ),
     Check(
         "cgroup memory limit",

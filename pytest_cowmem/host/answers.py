@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from pytest_cowmem.zygote import messages, wire
 
 # From the zygote and from twins
-Again = NamedTuple("Again", [])
+Again = NamedTuple("Again", [("compiling", int)])
 Failed = NamedTuple("Failed", [("line", str), ("traceback", str)])
 Started = NamedTuple("Started", [("facts", dict[str, Any])])
 Collected = NamedTuple("Collected", [("copied", int), ("cpu", int)])

@@ -49,6 +49,10 @@ class Preforked(Protocol):
     @property
     def pid(self) -> int: ...
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how it differs from the master that production would start here."""
+
     def fork(self, maps: int | None = None) -> Pair:
         """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
 

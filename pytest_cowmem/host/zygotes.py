@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 
@@ -19,6 +20,7 @@ from pytest_cowmem.model.app import App, parse_target
 from pytest_cowmem.model.baseline import LAYOUTS
 from pytest_cowmem.model.errors import AppFailed, CannotMeasure, ZygoteDied
 from pytest_cowmem.model.facts import Facts
+from pytest_cowmem.model.units import render
 from pytest_cowmem.zygote import messages, pauses, process, wire
 
 # Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
@@ -34,11 +36,21 @@ class Zygote:
     """A running zygote with its app preloaded: host/preforked.py says what its attributes are."""
 
     def __init__(
-        self, app: App, rootdir: Path, path: Sequence[str], timeout: float, seed: int = 0
+        self,
+        app: App,
+        rootdir: Path,
+        path: Sequence[str],
+        timeout: float,
+        seed: int = 0,
+        bytecode: str = "",
     ) -> None:
-        """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast."""
+        """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
+
+        `bytecode` is a folder for the byte code that cannot be written beside the source.
+        """
         self.app = app
         self.ready = False
+        self._compiling = 0  # resident anonymous bytes of a start without byte code
         self._outputs = Outputs()
         fd = os.memfd_create("pytest-cowmem")
         os.ftruncate(fd, pauses.TABLE_BYTES)
@@ -49,7 +61,8 @@ class Zygote:
         self._control.settimeout(timeout)
         with far:
             self._process = self._execute(rootdir, far)
-        self._start = self._first_message([str(rootdir), *path, *app.pythonpath], seed)
+        folders = [str(rootdir), *path, *app.pythonpath]
+        self._start = self._first_message(folders, seed, bytecode)
         self._table_fd = fd
         self._send(self._start, fd)
 
@@ -78,7 +91,7 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _first_message(self, path: list[str], seed: int) -> wire.Message:
+    def _first_message(self, path: list[str], seed: int, bytecode: str) -> wire.Message:
         target, factory = parse_target(self.app.target)
         config = {
             "target": target,
@@ -89,6 +102,7 @@ class Zygote:
             "after_fork": self.app.after_fork,
             "gc": self.app.gc,
             "seed": seed,
+            "bytecode": bytecode,
         }
         return messages.START, config
 
@@ -96,6 +110,7 @@ class Zygote:
         """Wait until the app is loaded. AppFailed, or ZygoteDied when it ends on its own."""
         try:
             while isinstance(answer := self._receive(), answers.Again):
+                self._compiling = max(self._compiling, answer.compiling)
                 self._send(self._start, self._table_fd)
             if isinstance(answer, answers.Failed):
                 raise AppFailed(_not_preloaded(self.app.target, *answer))
@@ -107,6 +122,18 @@ class Zygote:
         self.size = procfs.anonymous(self.pid) - self.facts.ballast
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
         self.ready = True
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on how it differs from the master that production would start here."""
+        if not self._compiling:
+            return ()
+        more = render(max(self._compiling - self.size, 0), "bytes")
+        return (
+            "byte code could not be written beside the source, and was kept elsewhere here: "
+            f"a master that compiles at each start takes {more} more, and its workers differ; "
+            "let production have byte code (python -m compileall)",
+        )
 
     def _ask(self, message: wire.Message | bytes, *fds: int) -> answers.Answer:
         """Send a message, descriptors after it, and wait for the answer. ZygoteDied for none."""
@@ -221,6 +248,7 @@ class Zygotes:
         self._rootdir, self._path, self._timeout = rootdir, path, timeout
         self._zygotes: dict[tuple[App, int], Zygote] = {}
         self._failed: dict[App, str] = {}
+        self._bytecode = TemporaryDirectory(prefix="pytest-cowmem-")
 
     def get(self, app: App) -> Zygote:
         """The running zygote of `app`. AppFailed, with the traceback the first time only."""
@@ -265,7 +293,9 @@ class Zygotes:
             zygote.close()
             zygote = None
         if zygote is None:
-            zygote = Zygote(app, self._rootdir, self._path, self._timeout, seed)
+            zygote = Zygote(
+                app, self._rootdir, self._path, self._timeout, seed, self._bytecode.name
+            )
             self._zygotes[app, seed] = zygote
         return zygote
 
@@ -273,3 +303,4 @@ class Zygotes:
         """End them all."""
         while self._zygotes:
             self._zygotes.popitem()[1].close()
+        self._bytecode.cleanup()

@@ -70,7 +70,7 @@ class Scenario:
             judgments=ruling.judgments,
             verdict=ruling.verdict,
             failed=ruling.failed,
-            notes=(*ruling.notes, *notes),
+            notes=(*ruling.notes, *notes, *self.master.notes),
             entry=Entry.of(measurement, conditions, self.gate.figures),
             accepted=self.gate.accepted,
         )

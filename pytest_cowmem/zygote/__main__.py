@@ -9,9 +9,10 @@ import os
 import socket
 import sys
 
-from pytest_cowmem.zygote import master, process
+from pytest_cowmem.zygote import bytecode, master, process
 
-SECOND_STAGE = "again"  # as long as the first one, "start", for the same reason
+FIRST_STAGE, SECOND_STAGE = "start", "again"  # of one length, for the same reason
+_MODULE = "pytest_cowmem.zygote"
 
 
 def main() -> None:
@@ -19,12 +20,18 @@ def main() -> None:
     process.adopt_orphans()
     stage = sys.argv.pop()
     environ, folder = dict(os.environ), os.getcwd()
+    bytecode.restore_refusal()
     control = socket.socket(fileno=os.dup(0))
-    if not master.run(control, once_more=stage != SECOND_STAGE):
-        os.environ.clear()  # the app may have changed it, and gone elsewhere
-        os.environ.update(environ)
-        os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "pytest_cowmem.zygote", SECOND_STAGE])
+    elsewhere = master.run(control, once_more=stage != SECOND_STAGE)
+    if elsewhere is None:
+        return
+    os.environ.clear()  # the app may have changed it, and gone elsewhere
+    os.environ.update(environ)
+    bytecode.restore_refusal()
+    os.chdir(folder)
+    if elsewhere:
+        bytecode.start_elsewhere(elsewhere, _MODULE, FIRST_STAGE)
+    bytecode.start_over(_MODULE, SECOND_STAGE)
 
 
 main()

@@ -11,7 +11,7 @@ import time
 from types import ModuleType
 from typing import Any
 
-from pytest_cowmem.zygote import ballast, messages, pauses, process, twin, wire, worker
+from pytest_cowmem.zygote import ballast, bytecode, messages, pauses, process, twin, wire, worker
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
 from pytest_cowmem.zygote.serve.interfaces import load_app
@@ -23,14 +23,13 @@ from pytest_cowmem.zygote.serve.load import load
 _FORKS_BEFORE = 10
 # CPython specialises a code object within its first dozens of calls, and then writes to it no more.
 _WARM_UPS = 50
-_CLOCK_TICK = 20_000_000  # nanoseconds by which a file's time can lag behind the clock
 
 
-def run(control: socket.socket, once_more: bool) -> bool:
-    """Preload, then fork until the pytest process is gone.
+def run(control: socket.socket, once_more: bool) -> "str | None":
+    """Preload, then fork until the pytest process is gone; None then.
 
-    False where source was compiled on the way. The zygote then has to start over from the bytecode,
-    as production does: a process that compiled has another heap than one that loaded bytecode.
+    Where source was compiled on the way, the zygote has to start over from the byte code. The
+    folder for it comes back then, "" where it was written beside the source.
     """
     config: dict[str, Any] = wire.receive_message(control)[1]
     (table_fd,) = wire.receive_fds(control, 1)
@@ -42,21 +41,23 @@ def run(control: socket.socket, once_more: bool) -> bool:
         kept = ballast.keep(config["seed"])
         preloaded = preload(config)
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
-        if has_compiled_since(begun) and once_more:
+        compiled, lacking = bytecode.compiled_since(begun), bytecode.is_lacking()
+        elsewhere = config["bytecode"] if lacking and not bytecode.is_elsewhere() else ""
+        if elsewhere or (compiled and once_more):
             sys.stdout.flush()
-            wire.send(control, (messages.AGAIN,))
-            return False
+            wire.send(control, (messages.AGAIN, process.anonymous_bytes() if elsewhere else 0))
+            return str(elsewhere)
         preloaded.collects = prepare(config)
     except BaseException as error:  # an import may raise SystemExit too
         wire.send(control, (messages.FAILED, *described(error)))
-        return True
+        return None
     leave_stdin()
     preloaded.table = pauses.shared_table(table_fd)
     worker.rehearse(preloaded.interface, _WARM_UPS)
     gc.disable()  # an idle master does not collect, and a collection would differ from fork to fork
     wire.send(control, (messages.STARTED, facts(harness, kept, preloaded.collects)))
     serve(control, preloaded)
-    return True
+    return None
 
 
 def preload(config: "dict[str, Any]") -> worker.Preloaded:
@@ -84,19 +85,6 @@ def prepare(config: "dict[str, Any]") -> bool:
     if config["gc"] == "freeze":
         gc.freeze()
     return collects
-
-
-def has_compiled_since(begun: int) -> bool:
-    """Whether a loaded module's bytecode was written after `begun`, in nanoseconds since 1970."""
-    compiled = False
-    for module in list(sys.modules.values()):
-        spec = vars(module).get("__spec__") if type(module) is ModuleType else None
-        try:
-            written = os.stat(spec.cached).st_mtime_ns if spec and spec.cached else 0
-        except OSError:
-            continue
-        compiled = compiled or written > begun - _CLOCK_TICK
-    return compiled
 
 
 def leave_stdin() -> None:

@@ -15,7 +15,7 @@ COLLECT = b"c"
 START = "start"  # config
 
 # From the zygote
-AGAIN = "again"  # it compiled source, and starts over from the bytecode
+AGAIN = "again"  # compiling: it starts over from byte code; bytes of a master that cannot, or 0
 FAILED = "failed"  # line, traceback
 STARTED = "started"  # facts
 COLLECTED = "collected"  # copied, cpu: bytes, nanoseconds

@@ -48,6 +48,15 @@ def _children() -> "list[int]":
         return []
 
 
+def anonymous_bytes() -> int:
+    """Resident bytes of this process that no file backs; 0 where the kernel does not say."""
+    with open("/proc/self/status") as file:
+        for line in file:
+            if line.startswith("RssAnon:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def addresses_are_fixed() -> bool:
     """Whether address randomisation is off here; False where the kernel does not say."""
     present = _libc.personality(_QUERY)

@@ -55,6 +55,14 @@ def test_huge_pages_handed_out_unasked_are_a_limit(tmp_path):
     assert doctor.huge_pages(1, setting) == ("madvise", "ok")
 
 
+def test_byte_code_that_cannot_be_written_is_a_limit(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    assert doctor.byte_code(0) == ("writable", "ok")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    assert doctor.byte_code(0)[1] == "limited"
+
+
 def test_a_debug_or_free_threaded_build_is_a_limit():
     plain = Build("cpython", (3, 14, 5))
     assert doctor.python_build(1, plain)[1] == "ok"
