@@ -10,9 +10,11 @@ from folders import APPS
 from hypothesis import HealthCheck, settings
 
 from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.host.zygotes import Zygote, Zygotes
 from pytest_cowmem.model.app import App
+from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample
 
 pytest_plugins = ["pytester"]
@@ -44,6 +46,21 @@ def measure() -> Callable[..., Sample]:
         with working(zygote) as client:
             body(client)
             return client.current_round().finish(full)
+
+    return one_round
+
+
+@pytest.fixture
+def growth() -> Callable[..., Growth | None]:
+    """`growth(zygote, body, requests)` is what a growth round finds."""
+
+    def one_round(
+        zygote: Zygote, body: Callable[[CowWorker], object], requests: int
+    ) -> Growth | None:
+        with CowWorker() as client, GrowthRound(zygote, 60, requests) as current:
+            client.enter_round(current)
+            body(client)
+            return current.growth()
 
     return one_round
 

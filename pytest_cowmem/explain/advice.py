@@ -60,22 +60,17 @@ def advise(case: Case) -> tuple[Advice, ...]:
 
 
 def leak(case: Case) -> Iterator[Advice]:
-    """Every request at steady state leaves new memory behind.
-
-    Copies of shared pages, which also grow private memory, come to an end.
-    """
+    """Every request at steady state leaves memory behind."""
     if not leaks(case):
         return
     growth = render(case.value("growth"), "bytes")
-    garbage = "" if case.collects else "; the collector is off, so it can be cyclic garbage"
-    text = f"each request leaves {growth} behind, {_where_it_is_left(case)}{garbage}"
+    text = f"each request leaves {growth} behind, {_where_it_is_left(case)}"
     yield Advice("leak", text, case.left_behind)
 
 
 def leaks(case: Case) -> bool:
-    """Whether memory grows at steady state beyond the default tolerance, mostly by fresh memory."""
-    fresh = case.why.fresh or 0
-    return case.warm and case.value("growth") > OF_GROWTH.absolute and fresh > case.left_behind / 2
+    """Whether more stays in use a request than the default tolerance."""
+    return case.warm and case.value("growth") > OF_GROWTH.absolute
 
 
 def _where_it_is_left(case: Case) -> str:

@@ -13,11 +13,14 @@ from typing import Any
 
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.explanation import Explanation
+from pytest_cowmem.model.growth import LEAST_REQUESTS, Growth
 from pytest_cowmem.model.measurement import Measurement, Sample
+from pytest_cowmem.model.metrics import GROWTH
 
 Running = Callable[[Any], AbstractContextManager[Any]]
 Measured = Sample | Measurement  # whose values and requests an explanation takes
@@ -44,11 +47,18 @@ class Explainer:
         """
         if self.explanation is None:
             if not isinstance(current, TracedRound):
-                self._measured = current.finish()
+                self._note(current)
                 raise TraceFirst
             self._trace(current)
         assert self.explanation is not None
         return self.explanation
+
+    def _note(self, current: Round) -> None:
+        if isinstance(current, GrowthRound):
+            assert isinstance(self._measured, Sample)
+            self._measured = self._measured.with_growth(current.growth())
+        else:
+            self._measured = current.finish()
 
     def sample(
         self, body: Callable[[], object], running: Running, master: Preforked | None = None
@@ -69,6 +79,17 @@ class Explainer:
             self._answer(body, running)
         return self.sample(body, running, master)
 
+    def growth(
+        self, body: Callable[[], object], measured: Measured, running: Running
+    ) -> Growth | None:
+        """What a body that was measured leaves in use a request; None for too few requests."""
+        if measured.requests < LEAST_REQUESTS:
+            return None
+        with running(GrowthRound(self._master, self._timeout, measured.requests)) as current:
+            body()
+            growth: Growth | None = current.growth()
+            return growth
+
     def _answer(self, body: Callable[[], object], running: Running) -> None:
         """Run a body that has asked, until its explanation is made.
 
@@ -76,6 +97,9 @@ class Explainer:
         """
         with suppress(TraceFirst), running(Round(self._master, self._timeout)):
             body()
+        assert self._measured is not None
+        with suppress(TraceFirst):
+            self.growth(body, self._measured, running)
         with running(self._traced_round()):
             body()
         if self.explanation is None:
@@ -105,5 +129,7 @@ class Explainer:
         assert self._measured is not None
         cost = empty_cost(self._master, self._timeout)
         facts = self._master.facts
-        values = self._measured.values
+        values = dict(self._measured.values)
+        if self._measured.growth and self._measured.growth.warming:  # no leak
+            del values[GROWTH]
         self.explanation = make(current.trace(), values, cost, facts, self._rootdir)

@@ -48,6 +48,9 @@ class TracedRound(Round):
             self._warm = self.requests
             self.ask((messages.MARK,), answers.Marked)
 
+    def chunk(self, left: int) -> int:
+        return left if self._warm is not None else min(left, self._mark_at - self.requests)
+
     def trace(self) -> Trace:
         """Ask worker and twin for all they have, the worker blocked after its last request.
 

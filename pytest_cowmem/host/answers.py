@@ -28,6 +28,7 @@ Returned = NamedTuple("Returned", [])
 Raised = NamedTuple("Raised", [("line", str), ("traceback", str)])
 Loaded = NamedTuple("Loaded", [("modules", list[str]), ("recorded", bool)])
 Planted = NamedTuple("Planted", [("pages", int)])
+Used = NamedTuple("Used", [("pymalloc", int | None), ("libc", int | None)])
 
 # From the worker and the twin of a traced round
 Begun = NamedTuple("Begun", [])
@@ -64,6 +65,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.RAISED: Raised,
     messages.LOADED: Loaded,
     messages.PLANTED: Planted,
+    messages.USED: Used,
     messages.BEGIN: Begun,
     messages.MARK: Marked,
     messages.CHARGED: Charged,

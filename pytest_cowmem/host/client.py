@@ -94,7 +94,7 @@ class CowWorker(httpx2.Client):
         """Ask for the next requests of a burst, of which `made` are over."""
         current = self.current_round()
         current.begin(f"serving {request.method} {raw_path(request)}, {times} times")
-        size = current.chunk(times, times - made)
+        size = current.chunk(times - made)
         seconds = current.timeout * _SILENCE
         environ = make_environ(request)
         current.send((messages.BURST, environ, request.content, size, seconds))

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from pytest_cowmem.host import answers, procfs
-from pytest_cowmem.host.points import Points
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.reading import read
 from pytest_cowmem.host.waiting import ended, has_ended, wait_until_blocked
@@ -39,7 +38,7 @@ class Round:
         hook = master.app.after_fork
         self._doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
         self._cause: WorkerDied | None = None
-        self._points = Points()
+        self._first: int | None = None
         self.pair = master.fork(maps)
 
     def __enter__(self) -> Self:
@@ -74,11 +73,14 @@ class Round:
         self._doing = "nothing"
 
     def begin(self, doing: str) -> None:
-        """Note what the worker is asked for next, and its memory before that where it is due."""
+        """Note what the worker is asked for next; before that, read it where that is due."""
         self._end_response()
-        if self._points.are_due(self.requests):
-            self._points.add(self.requests, self.private())
+        self._between_requests()
         self._doing = doing
+
+    def _between_requests(self) -> None:
+        if self.requests == 1 and self._first is None:
+            self._first = self.private()
 
     def _end_response(self) -> None:
         """Read a response that is still open to its end."""
@@ -129,7 +131,7 @@ class Round:
     def served(self, requests: int) -> None:
         """Count finished requests.
 
-        The worker's memory is read before the next one or at the end, whichever comes.
+        What the first one took is read before the next one or at the end, whichever comes.
         """
         self.requests += requests
         self.master.show_output()
@@ -144,9 +146,9 @@ class Round:
         self.begin(f"planting a regression ({kind})")
         return self.ask((messages.PLANT, kind, pages), answers.Planted).pages
 
-    def chunk(self, times: int, left: int) -> int:
-        """How many of the `left` requests of a burst to make before memory is read again."""
-        return self._points.chunk(self.requests, times, left)
+    def chunk(self, left: int) -> int:
+        """How many of the `left` requests of a burst to make before the worker is read again."""
+        return left if self.requests else 1
 
     def finish(self, full: answers.Collected | None = None) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced.
@@ -157,15 +159,15 @@ class Round:
         self._wait_for_all()
         self._refuse_forks()
         end = read(self.pair.worker, self.pair.twin, self.master.table)
-        if self._points.are_due(self.requests):
-            self._points.add(self.requests, end.private - self._ready.private)
+        if self.requests == 1 and self._first is None:
+            self._first = end.private - self._ready.private
         # Asked last, since answering costs the worker memory.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
         return Sample.of(
             Observation(
                 ready=self._ready,
                 end=end,
-                points=self._points.all(),
+                first=self._first,
                 imports=tuple(sorted(set(loaded.modules) - self.master.facts.modules)),
                 requests=self.requests,
                 recorded=loaded.recorded,

@@ -8,8 +8,9 @@ from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.layouts import noise
 from pytest_cowmem.model.baseline import LAYOUTS, Conditions, Entry, Environment
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import METRICS, OF_PRIVATE, Metric, Tolerance
-from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict
+from pytest_cowmem.model.metrics import GROWTH, METRICS, OF_PRIVATE, Metric, Tolerance
+from pytest_cowmem.model.units import render
+from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 
 _RED_WHEN_STRICT = frozenset({Verdict.MISSING, Verdict.NEW, Verdict.INCOMPATIBLE})
 # What each mode of --cowmem-update is about to accept, and so does not fail a test.
@@ -69,7 +70,8 @@ class Gate:
             self._judgment(metric, measurement) for name, metric in METRICS.items() if name in named
         )
         verdict = self._gravest(judgments)
-        return Ruling(judgments, verdict, self._fails(judgments, verdict), tuple(self._notes()))
+        notes = (*self._notes(), *_growth_notes(measurement, judgments))
+        return Ruling(judgments, verdict, self._fails(judgments, verdict), notes)
 
     @property
     def figures(self) -> set[str]:
@@ -90,6 +92,8 @@ class Gate:
         measured = measurement.values.get(metric.name)
         spread = measurement.spread.get(metric.name, 0)
         verdict = self._verdict(metric, measured, spread, lines)
+        if metric.name == GROWTH and verdict in TOO_HIGH and _is_warming_up(measurement):
+            verdict = Verdict.OK
         baseline = lines.baseline
         if verdict is not Verdict.OVER and not metric.least:
             measured = lines.compared
@@ -219,6 +223,30 @@ class Gate:
             )
         if old.gc != now.gc:
             yield f"the app's gc policy is {now.gc}; in the baseline {old.gc}"
+
+
+def _is_warming_up(measurement: Measurement) -> bool:
+    return measurement.growth is not None and measurement.growth.warming
+
+
+def _growth_notes(measurement: Measurement, judgments: Iterable[Judgment]) -> Iterable[str]:
+    """What growth does not count, and why it is not red where it is too high and still falls."""
+    if measurement.growth is not None and not measurement.growth.whole:
+        yield (
+            "growth counts objects of up to 512 bytes only: "
+            "the allocator of larger ones is not glibc's, and does not tell what is in use"
+        )
+    judged = judgment_of(judgments, GROWTH)
+    if judged is None or judged.measured is None or not _is_warming_up(measurement):
+        return
+    limits = [] if judged.budget is None else [judged.budget]
+    limits += [] if judged.baseline is None else [judged.baseline + judged.allowed]
+    if limits and judged.measured > min(limits):
+        yield (
+            f"growth is {render(judged.measured, 'bytes')} a request and falling, so it is not "
+            f"judged: the app is still warming up after {measurement.requests} requests, "
+            "so make more"
+        )
 
 
 def undecided(ruling: Ruling) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.metrics import GROWTH, METRICS
 from pytest_cowmem.model.typed import typed
 
 FORMAT = 2
@@ -180,8 +180,12 @@ def _entry(data: Mapping[str, Any]) -> Entry:
 
 
 def _first_format(data: Mapping[str, Any]) -> Entry:
-    """An entry of format 1: one layout, the spread over its rounds, and frozen objects counted."""
+    """An entry of format 1: one layout, the spread over its rounds, and frozen objects counted.
+
+    Its growth is left out, which was a slope of pages.
+    """
     kept = {name: data[name] for name in data if name not in ("spread", "rounds")}
+    kept["metrics"] = {name: data["metrics"][name] for name in data["metrics"] if name != GROWTH}
     gc, _, _ = str(data["gc"]).rpartition(",") if "frozen" in data["gc"] else (data["gc"], "", "")
     entry: Entry = typed(Entry, {**kept, "gc": gc, "layouts": 1})
     return entry

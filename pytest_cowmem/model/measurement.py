@@ -4,8 +4,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from pytest_cowmem.model.metrics import METRICS, PRIVATE
+from pytest_cowmem.model.growth import Growth
+from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE
 from pytest_cowmem.model.observation import Observation
 
 
@@ -13,12 +15,14 @@ from pytest_cowmem.model.observation import Observation
 class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
-    Values are bytes, nanoseconds or counts. A metric that could not be read is absent.
+    Values are bytes, nanoseconds or counts. A metric that could not be read is absent. `growth` is
+    what a growth round found, whose bytes are among the values.
     """
 
     values: Mapping[str, int]
     imports: tuple[str, ...]
     requests: int
+    growth: Growth | None = None
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
@@ -27,6 +31,10 @@ class Sample:
         values = {name: amount for name, amount in amounts.items() if amount is not None}
         return cls(values, seen.imports, seen.requests)
 
+    def with_growth(self, growth: Growth | None) -> "Sample":
+        """The same with what a growth round found."""
+        return replace(self, **_grown(self.values, growth))
+
 
 @dataclass(frozen=True)
 class Measurement:
@@ -34,7 +42,8 @@ class Measurement:
 
     `values` has one amount a metric. `spread` is the distance from the first layout's amount within
     which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
-    each layout's amount of the metrics that count pages, the first layout's first.
+    each layout's amount of the metrics that count pages, the first layout's first. `growth` is what
+    a growth round found, whose bytes are among the values.
     """
 
     values: Mapping[str, int]
@@ -43,6 +52,7 @@ class Measurement:
     requests: int
     rounds: int
     layouts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    growth: Growth | None = None
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -84,3 +94,13 @@ class Measurement:
             spread={},
             layouts={**self.layouts, PRIVATE: amounts},
         )
+
+    def with_growth(self, growth: Growth | None) -> "Measurement":
+        """The same with what a growth round found."""
+        return replace(self, **_grown(self.values, growth))
+
+
+def _grown(values: Mapping[str, int], growth: Growth | None) -> dict[str, Any]:
+    if growth is None:
+        return {}
+    return {"values": {**values, GROWTH: growth.per_request}, "growth": growth}

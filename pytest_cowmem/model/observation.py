@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from pytest_cowmem.model.growth import Point
 from pytest_cowmem.model.reading import Reading
 
 
@@ -11,7 +10,7 @@ from pytest_cowmem.model.reading import Reading
 class Observation:
     """One round: the worker's readings at ready and at its end, and what else was noted.
 
-    `points` holds private bytes between requests. `imports` names the modules imported after the
+    `first` is private bytes after the first request. `imports` names the modules imported after the
     fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
     machine's GC times into the reference machine's. `master` is the master's resident anonymous
     bytes. `full` is what a full collection in a fresh fork copies, and its CPU nanoseconds.
@@ -19,7 +18,7 @@ class Observation:
 
     ready: Reading
     end: Reading
-    points: tuple[Point, ...] = ()
+    first: int | None = None
     imports: tuple[str, ...] = ()
     requests: int = 0
     recorded: bool = True

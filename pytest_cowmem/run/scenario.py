@@ -58,6 +58,8 @@ class Scenario:
             samples += [sample(body, self._running) for _ in range(more)]
             measurement = Measurement.of(samples)
         measurement, notes = self._in_other_layouts(body, samples, measurement)
+        growth = self.explainer.growth(body, measurement, self._running)
+        measurement = measurement.with_growth(growth)
         ruling = self.gate.judge(measurement)
         conditions = self.gate.conditions
         return Record(

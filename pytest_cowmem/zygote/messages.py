@@ -34,6 +34,7 @@ CALL = "call"  # target, arguments
 GONE = "gone"  # the client stops sending its request's body
 MODULES = "modules"
 PLANT = "plant"  # kind, pages
+USE = "use"  # how much is in use; in a growth round
 
 # From the worker
 ALIVE = "alive"
@@ -47,6 +48,7 @@ RETURNED = "returned"  # the pickled result follows in a raw frame
 RAISED = "raised"  # line, traceback
 LOADED = "loaded"  # modules, recorded
 PLANTED = "planted"  # pages
+USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
 
 # To the worker of a traced round; its answer has the same kind
 BEGIN = "begin"

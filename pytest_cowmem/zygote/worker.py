@@ -119,6 +119,12 @@ def _plant(sock: socket.socket, kind: str, pages: int) -> None:
     wire.send(sock, (messages.PLANTED, plant.plant(kind, pages)))
 
 
+def _tell_what_is_in_use(sock: socket.socket) -> None:
+    from pytest_cowmem.zygote import in_use  # only in a round that measures growth
+
+    wire.send(sock, (messages.USED, *in_use.read()))
+
+
 def _traced(kind: str) -> "Callable[..., None]":
     """A handler of a message that only the worker of a traced round gets."""
 
@@ -135,6 +141,7 @@ OTHERS: "dict[str, Callable[..., None]]" = {
     messages.CALL: serve_call,
     messages.MODULES: _tell_modules,
     messages.PLANT: _plant,
+    messages.USE: _tell_what_is_in_use,
     messages.BEGIN: _traced(messages.BEGIN),
     messages.MARK: _traced(messages.MARK),
     messages.CHARGED: _traced(messages.CHARGED),

@@ -43,7 +43,7 @@ def test_every_metric_is_there(busy, measure):
         client.burst("GET", "/leak?100", times=100)
 
     sample = measure(busy, body)
-    assert set(sample.values) == set(METRICS)
+    assert set(sample.values) == {*METRICS} - {"growth"}  # which has a round of its own
     assert all(isinstance(value, int) for value in sample.values.values())
     assert sample.requests == 101
 
@@ -89,30 +89,6 @@ def test_the_harness_rehearses_with_what_a_request_really_brings():
         assert set(ENVIRON) == set(make_environ(client.build_request("GET", "/")))
 
 
-def test_growth_takes_enough_requests_to_tell(busy, measure):
-    assert "growth" not in measure(busy, lambda client: [client.get("/") for _ in range(3)]).values
-    assert "growth" not in measure(busy, lambda client: client.burst("GET", "/", times=19)).values
-    assert "growth" in measure(busy, lambda client: client.burst("GET", "/", times=20)).values
-    assert "growth" in measure(busy, lambda client: [client.get("/") for _ in range(25)]).values
-
-
-@pytest.mark.parametrize("leak", [1000, 20_000])
-def test_growth_finds_a_leak(busy, measure, leak):
-    values = measure(busy, lambda client: client.burst("GET", f"/leak?{leak}", times=600)).values
-    assert values["growth"] == pytest.approx(leak, rel=0.15)
-
-
-def test_growth_is_none_where_nothing_leaks(busy, measure):
-    """A page or two may be written late, here by the interpreter's specializer.
-
-    The gate must not take that for growth.
-    """
-    values = measure(busy, lambda client: client.burst("GET", "/read", times=1000)).values
-    tolerance = METRICS["growth"].tolerance
-    assert tolerance
-    assert 0 <= values["growth"] <= tolerance.absolute / 4
-
-
 def test_first_is_the_first_requests_part(busy, measure):
     values = measure(busy, lambda client: [client.get("/read"), client.get("/dirty?1000")]).values
     alone = measure(busy, lambda client: client.get("/read")).values
@@ -124,7 +100,7 @@ def test_first_is_the_first_requests_part(busy, measure):
 
 def test_what_takes_a_request_is_absent_without_one(busy, measure):
     values = measure(busy, lambda _client: None).values
-    assert not {"first", "growth", "cpu"} & set(values)
+    assert not {"first", "cpu"} & set(values)
     assert values["private"] <= 3 * PAGE
 
 

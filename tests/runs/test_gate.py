@@ -440,3 +440,52 @@ def test_an_update_says_what_it_changed_of_what_the_settings_gate(shop, pytester
     pytester.makepyfile(test_shop=TEST + "    cow_worker.call('shop:late')\n")
     assert shop(*gate).ret == 1
     assert "imports 0 -> 1" in told(shop("--cowmem-update", *gate))
+
+
+KEEPING = """
+import os
+
+KEPT, LEFT = [], iter(range(50, 0, -1))
+KEPT_BY = {
+    "nothing": lambda left: (),
+    "one": lambda left: [object()],
+    "less": lambda left: [object() for _ in range(left)],
+}
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    KEPT.extend(KEPT_BY[os.environ["KEEPS"]](next(LEFT)))
+    return [b"kept"]
+"""
+
+
+@pytest.fixture
+def keeping(shop, pytester):
+    """`keeping(*args, KEEPS=...)` runs 50 requests against a baseline where none keeps anything."""
+    pytester.makepyfile(shop=KEEPING, test_shop=TEST + BURST.replace("20", "49"))
+    shop("--cowmem-update", KEEPS="nothing")
+    return shop
+
+
+def test_one_object_kept_a_request_is_red(keeping):
+    result = keeping(KEEPS="one")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "growth has regressed by 16 B: 16 B, baseline 0 B, 8 B tolerated",
+            "[*] leak: each request leaves 16 B behind, *",
+        ]
+    )
+
+
+def test_what_is_still_warming_up_is_not_red_and_says_so(keeping):
+    result = keeping(KEEPS="less")
+    result.assert_outcomes(passed=1)
+    assert "so it is not judged: the app is still warming up after 50 requests" in told(result)
+
+
+def test_a_test_that_explains_itself_knows_its_growth(keeping, pytester):
+    leak = TEST + BURST.replace("20", "49")
+    leak += '    assert [said.rule for said in cow_worker.explain().advice] == ["leak"]\n'
+    pytester.makepyfile(test_shop=leak)
+    keeping("-o", "cowmem_tolerance=growth = 1 KiB", KEEPS="one").assert_outcomes(passed=1)

@@ -104,7 +104,7 @@ FIRST_FORMAT = {
                 "test_a.py::test_x": {
                     "gc": "default: on, 700 10 10, 0 frozen",
                     "layout": "67223b241dc14656",
-                    "metrics": {"private": 4096},
+                    "metrics": {"private": 4096, "growth": 7},
                     "modules": {"flask": 4096},
                     "rounds": 3,
                     "source": "abc",

@@ -6,6 +6,7 @@ import pytest
 from folders import ROOT
 
 from pytest_cowmem.judge.budget import parse_tolerance
+from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.observation import Observation
@@ -31,7 +32,7 @@ def observed(**changes):
         **{
             "ready": ready,
             "end": END,
-            "points": ((1, 700), (4, 1000)),
+            "first": 700,
             "imports": ("late",),
             "requests": 4,
             "gc_scale": 2.0,
@@ -64,7 +65,9 @@ def test_every_metric_is_read_from_two_readings():
 def test_what_could_not_be_had_is_absent():
     less = dict.fromkeys(("copied", "fresh", "highest"))
     ready, end = (Reading(**{**vars(it), **less}) for it in (READY, END))
-    values = Sample.of(observed(ready=ready, end=end, points=(), requests=0, recorded=False)).values
+    values = Sample.of(
+        observed(ready=ready, end=end, first=None, requests=0, recorded=False)
+    ).values
     assert set(values) == {"private", "uss", "imports"}
 
 
@@ -130,3 +133,13 @@ def test_one_round_in_four_may_be_far_off(far, spread):
 
 def test_a_metric_one_round_lacks_is_left_out():
     assert "growth" not in Measurement.of([Sample({"growth": 1}, (), 1), Sample({}, (), 1)]).values
+
+
+@pytest.mark.parametrize("kind", [Sample, Measurement])
+def test_growth_comes_from_a_round_of_its_own(kind):
+    sample = Sample({"private": 1, "growth": 7}, (), 20)
+    found = sample if kind is Sample else Measurement.of([sample])
+    grown = found.with_growth(Growth(5, warming=True))
+    assert grown.values == {"private": 1, "growth": 5}
+    assert grown.growth == Growth(5, warming=True)
+    assert found.with_growth(None) == found

@@ -7,6 +7,7 @@ import pytest
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated, undecided
 from pytest_cowmem.model.baseline import Conditions, Entry
+from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.verdict import Verdict
 
@@ -206,6 +207,44 @@ def test_noise_far_below_what_it_is_held_to_is_fine():
     limit = Budget({"private": 4 * MIB})
     noisy = {"private": 3 * MIB, "spread": 2 * MIB}
     assert verdict_of(measured(**noisy), limit, accepted) is Verdict.NOISY
+
+
+def test_growth_counts_no_pages_and_so_no_layout_moves_it():
+    accepted = replace(entry(growth=0), layout="there")
+    assert verdict_of(measured(growth=8), accepted=accepted) is Verdict.OK
+    assert verdict_of(measured(growth=9), accepted=accepted) is Verdict.REGRESSED
+
+
+@pytest.mark.parametrize(
+    ("budget", "accepted", "red"),
+    [
+        (Budget({"growth": 63}), entry(growth=64), Verdict.OVER),
+        (Budget({"growth": 999}), entry(growth=50), Verdict.REGRESSED),
+        (Budget({"growth": 63}), None, Verdict.OVER),
+    ],
+)
+def test_growth_that_still_falls_is_not_red_and_says_so(budget, accepted, red):
+    at_rest = measured(growth=64)
+    assert ruling_of(at_rest, budget, accepted).judgments[0].verdict is red
+    ruling = ruling_of(replace(at_rest, growth=Growth(64, warming=True)), budget, accepted)
+    assert (ruling.judgments[0].verdict, ruling.failed) == (Verdict.OK, False)
+    assert ruling.notes[-1] == (
+        "growth is 64 B a request and falling, so it is not judged: "
+        "the app is still warming up after 10 requests, so make more"
+    )
+
+
+def test_growth_of_small_objects_alone_says_so():
+    part = measured(growth=64).with_growth(Growth(64, whole=False))
+    (note,) = ruling_of(part).notes
+    assert note.startswith("growth counts objects of up to 512 bytes only: ")
+
+
+def test_growth_that_falls_and_is_within_its_limits_needs_no_word():
+    warming = measured(growth=64, private=MIB).with_growth(Growth(64, warming=True))
+    for accepted in (entry(growth=64, private=1), entry(growth=900, private=MIB)):
+        assert not ruling_of(warming, Budget({"growth": 64}), accepted).notes
+    assert verdict_of(warming, accepted=entry(growth=64, private=1)) is Verdict.REGRESSED
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import itertools
 import json
 import mmap
 import os
@@ -15,6 +16,8 @@ shared = [{"number": index, "tags": [index]} for index in range(20_000)]
 area = mmap.mmap(-1, 4096 * PAGE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
 area.write(b"x" * len(area))
 leaked = []
+named = {}
+counter = itertools.count()
 seeded = []
 
 
@@ -296,3 +299,25 @@ def clear_callbacks():
     """Take every callback of the collector's away, as a library might."""
     gc.callbacks.clear()
     gc.collect()
+
+
+def keeping(environ, start_response):
+    """Keep what the path names: objects, or only what looks like a leak."""
+    what, number = environ["PATH_INFO"][1:], len(leaked)
+    if what == "object":
+        leaked.append(object())
+    elif what == "bytes":
+        leaked.append(bytes(int(environ["QUERY_STRING"])))
+    elif what == "entry":
+        named[f"request {len(named)}"] = None
+    elif what == "cycle":
+        cycle = []
+        cycle.append(cycle)
+    elif what == "built":
+        getattr(Thing(), f"no_{next(counter)}", None)  # which the cache of types then holds
+    elif what == "freed":
+        blocks = [bytearray(1000) for _ in range(20)]
+        del blocks
+    elif what == "cache" and number < int(environ["QUERY_STRING"]):
+        leaked.append(bytes(1000))
+    return reply(start_response)
