@@ -71,20 +71,3 @@ def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
     lowered = {name: min(old.metrics[name], new.metrics[name]) for name in {*improved} | widening}
     layout = new.layout if PRIVATE in improved else old.layout
     return replace(old, metrics={**old.metrics, **lowered}, layout=layout)
-
-
-def stale(
-    baseline: Baseline,
-    profiles: Collection[str],
-    collected: Collection[str],
-    whole_files: Collection[str],
-    missing_files: Collection[str],
-) -> list[tuple[str, str]]:
-    """(profile, test) of the entries whose test is not in its file, or whose file is missing."""
-    files = {*whole_files, *missing_files}
-    return [
-        (key, test)
-        for key in sorted({*profiles} & {*baseline.profiles})
-        for test in sorted(baseline.profiles[key].tests)
-        if test not in collected and test.partition("::")[0] in files
-    ]

@@ -172,7 +172,7 @@ def _warnings(document: Document) -> Iterator[str]:
         names = ", ".join(lacking)
         yield f"missing: {names}: this machine does not give them, cowmem doctor says why"
     for test in document.stale:
-        yield f"stale: {test} is in the baseline, and there is no such test"
+        yield f"stale: {test} is in the baseline, and nothing measures it any more"
 
 
 def _without_entry(document: Document) -> Iterator[str]:

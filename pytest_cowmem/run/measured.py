@@ -23,6 +23,16 @@ from pytest_cowmem.run.session import Session
 
 SCENARIO = pytest.StashKey[Scenario]()
 RECORD = pytest.StashKey[Record]()
+BODY = pytest.StashKey[bool]()  # whether the test's body was called
+
+
+def forget(item: pytest.Item) -> None:
+    """Forget an earlier attempt of a test that is run again."""
+    if SCENARIO in item.stash:
+        del item.stash[SCENARIO]
+    if RECORD in item.stash:
+        del item.stash[RECORD]
+    item.stash[BODY] = False
 
 
 def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
@@ -42,7 +52,13 @@ def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
 
 @contextmanager
 def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterator[CowWorker]:
-    """A test's client. The test's body is run in rounds from then on."""
+    """A test's client. The test's body is run in rounds, so that it may not have begun."""
+    if item.stash.get(BODY, False):
+        pytest.fail(
+            "cow_worker has to be there before the test's body begins: "
+            "take it as an argument, or ask for it in a fixture",
+            pytrace=False,
+        )
     settings = session.settings
     explainer = Explainer(master, settings.timeout, settings.rootdir)
     gate = gate_for(session, item, master)

@@ -116,7 +116,7 @@ def test_the_view_says_what_differs_from_the_baseline():
         "new: gc_collections of t.py::test_no_pause is not in cowmem-baseline.json",
         "missing: peak of t.py::test_no_pause could not be measured",
         "missing: peak, returned: this machine does not give them, cowmem doctor says why",
-        "stale: t.py::test_gone is in the baseline, and there is no such test",
+        "stale: t.py::test_gone is in the baseline, and nothing measures it any more",
     )
     assert shown.accept == "to accept: pytest --cowmem --cowmem-update, then commit " + (
         "cowmem-baseline.json"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from records import record
 
-from pytest_cowmem.judge.update import stale, update
+from pytest_cowmem.judge.update import update
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile
 from pytest_cowmem.model.verdict import Judgment, Verdict
 
@@ -132,15 +132,6 @@ def test_a_new_profile_is_added_with_its_environment():
         OLD, "changed", [replace(found("t::a", 1, Verdict.OK), profile="elsewhere")], []
     )
     assert new.profiles["elsewhere"] == Profile({"kernel": "new"}, {"t::a": entry(1)})
-
-
-def test_stale_needs_the_whole_file_or_its_absence():
-    tests = {"a.py::x": entry(1), "a.py::y": entry(1), "b.py::x": entry(1), "c.py::x": entry(1)}
-    baseline = Baseline({"here": Profile({}, tests), "there": Profile({}, tests)})
-    assert stale(baseline, ["here"], ["a.py::x"], ["a.py"], ["c.py"]) == [
-        ("here", "a.py::y"),
-        ("here", "c.py::x"),
-    ]
 
 
 @pytest.mark.parametrize(("grown", "private"), [(11, 111), (10, 100)])
