@@ -37,6 +37,22 @@ def update(
     return baseline, changes
 
 
+def merged(found: Baseline, updated: Baseline, changes: Iterable[Change]) -> Baseline:
+    """`found`, which may have more than `updated` was made from, with these changes alone."""
+    for change in changes:
+        profile = found.profiles.get(change.profile, Profile())
+        if change.new is not None:
+            environment = updated.profiles[change.profile].environment
+            profile = Profile(environment, {**profile.tests, change.test: change.new})
+        elif change.test in profile.tests:
+            left = {test: entry for test, entry in profile.tests.items() if test != change.test}
+            profile = replace(profile, tests=left)
+        else:
+            continue
+        found = found.with_profile(change.profile, profile)
+    return found
+
+
 def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
     """What to write for one test, None for nothing."""
     verdicts = {judgment.metric: _against_baseline(judgment) for judgment in record.judgments}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pytest_cowmem.host.machine import profile_key, unverified
-from pytest_cowmem.judge.update import update
+from pytest_cowmem.judge.update import merged, update
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
@@ -66,6 +66,8 @@ def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Go
 def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone) -> Document:
     """Write what the run measured into the baseline, as far as the mode allows.
 
+    Another run may have written since this one began: its entries stay.
+
     Tests in `unfit` failed after they were measured: the baseline does not learn them.
     """
     assert run.update is not None
@@ -74,7 +76,8 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
     new, changes = update(session.baseline, run.update, records, dropped)
     if changes:
         try:
-            baseline_file.write(session.settings.baseline, new)
+            path = session.settings.baseline
+            baseline_file.rewrite(path, lambda found: merged(found, new, changes))
         except UsageError as error:
             return replace(run, refused=str(error))
     left = () if dropped else run.stale

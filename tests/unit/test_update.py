@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from records import record
 
-from pytest_cowmem.judge.update import update
+from pytest_cowmem.judge.update import merged, update
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile
 from pytest_cowmem.model.verdict import Judgment, Verdict
 
@@ -132,6 +132,18 @@ def test_a_new_profile_is_added_with_its_environment():
         OLD, "changed", [replace(found("t::a", 1, Verdict.OK), profile="elsewhere")], []
     )
     assert new.profiles["elsewhere"] == Profile({"kernel": "new"}, {"t::a": entry(1)})
+
+
+def test_what_others_wrote_meanwhile_stays_but_where_this_run_changed_it():
+    new, changes = update(OLD, "changed", RUN, [("here", "t::gone")])
+    here = {"t::a": entry(101), "t::b": entry(100, 5), "t::d": entry(4), "t::gone": entry(1)}
+    meanwhile = Baseline({"here": Profile({"kernel": "theirs"}, here), "third": OTHER})
+    tests = {"t::a": entry(200), "t::b": entry(50, 9), "t::c": entry(30), "t::d": entry(4)}
+    assert merged(meanwhile, new, changes) == Baseline(
+        {"here": Profile({"kernel": "new"}, tests), "third": OTHER}
+    )
+    assert merged(OLD, new, changes) == new
+    assert merged(Baseline(), new, changes[-1:]) == Baseline()
 
 
 @pytest.mark.parametrize(("grown", "private"), [(11, 111), (10, 100)])
