@@ -95,7 +95,12 @@ def loads(text: str, name: str = "baseline") -> Baseline:
             "or check out one side and run with --cowmem-update"
         )
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_unique)
+    except _Twice as error:
+        raise UsageError(
+            f"the baseline {name} has {error} twice in one place, as a merge can leave it: "
+            "take out one of the two, or check out one side and run with --cowmem-update"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the baseline {name} is not JSON ({error}): restore it from git"
@@ -109,8 +114,10 @@ def loads(text: str, name: str = "baseline") -> Baseline:
     try:
         if type(version) is not int or version != FORMAT:
             raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        _refuse_others(data, "format", "profiles")
         profiles = {}
         for key, value in data["profiles"].items():
+            _refuse_others(value, "environment", "tests")
             environment = typed(Environment, value["environment"])
             profiles[key] = Profile(environment, typed(Mapping[str, Entry], value["tests"]))
         return Baseline(profiles)
@@ -118,6 +125,27 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         raise UsageError(
             f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git"
         ) from None
+
+
+class _Twice(Exception):
+    """The key that an object of the file has twice; json would keep the last and say nothing."""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object as a dict. _Twice where a key would hide another's value."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(repr(key))
+        found[key] = value
+    return found
+
+
+def _refuse_others(data: Mapping[str, object], *known: str) -> None:
+    """ValueError for a key that would be lost when the file is written again."""
+    for key in data:
+        if key not in known:
+            raise ValueError(f"unknown key {key!r}")
 
 
 def dumps(baseline: Baseline) -> str:

@@ -247,10 +247,11 @@ def test_a_changed_test_is_still_gated_and_the_text_says_so(shop, pytester):
     assert shop(PAGES=512).ret == 1
 
 
+TWICE = '{"format": 1, "profiles": {}, "profiles": {}}'
 CONFLICT = '<<<<<<< HEAD\n{"format": 1, "profiles": {}}\n>>>>>>> x\n'
 
 
-@pytest.mark.parametrize("text", ["not json", '{"format": 99, "profiles": {}}', CONFLICT])
+@pytest.mark.parametrize("text", ["not json", '{"format": 99, "profiles": {}}', CONFLICT, TWICE])
 def test_an_unreadable_baseline_is_a_usage_error_and_stays_as_it_is(shop, pytester, text):
     path = pytester.path / "cowmem-baseline.json"
     path.write_text(text)

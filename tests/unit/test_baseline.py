@@ -87,6 +87,41 @@ def test_what_is_no_baseline_is_refused_with_the_cause(text, words):
     assert "b.json" in str(caught.value)
 
 
+TWO_TESTS = {"test_a.py::test_x": ENTRY, "test_a.py::test_y": ENTRY}
+TWO = Baseline({"linux": Profile({"python": "3.13.0"}, TWO_TESTS), "other": Profile()})
+
+
+@pytest.mark.parametrize(
+    ("key", "becomes"),
+    [
+        ("other", "linux"),
+        ("test_a.py::test_y", "test_a.py::test_x"),
+        ("tests", "environment"),
+        ("gc", "layout"),
+        ("profiles", "format"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_by_name(key, becomes):
+    """As after a merge that kept a line of both sides; json itself would take the last."""
+    text = dumps(TWO)
+    assert loads(text) == TWO
+    with pytest.raises(UsageError) as caught:
+        loads(text.replace(f'"{key}": ', f'"{becomes}": '), "b.json")
+    assert f"the baseline b.json has {becomes!r} twice" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"environment": {}', '"test_a.py::test_z": {}, "environment": {}'),
+        ('"format"', '"a": 1, "format"'),
+    ],
+)
+def test_what_a_merge_put_in_the_wrong_place_is_refused_and_not_dropped(before, after):
+    with pytest.raises(UsageError, match=r"unknown key '(test_a.py::test_z|a)'"):
+        loads(dumps(TWO).replace(before, after))
+
+
 def test_an_absent_file_is_an_empty_baseline_and_a_folder_is_an_error(tmp_path):
     assert load(tmp_path / "none.json") == Baseline()
     with pytest.raises(UsageError, match="cannot be read"):
