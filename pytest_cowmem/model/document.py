@@ -13,7 +13,8 @@ class Document:
 
     `baseline` is the baseline file's name, and `profiles` its keys before the run. `gated` names
     the metrics that all tests are held to. `tests` counts the collected tests that measure.
-    `stale` names entries without a test.
+    `stale` names entries without a test. `unmeasured` has tests that used the worker, and neither
+    failed nor were measured, each with the reason.
 
     `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
     the file could not be written. `usage_error` is what ended a run before it began. `unverified`
@@ -27,6 +28,7 @@ class Document:
     gated: tuple[str, ...] = ()
     tests: int = 0
     stale: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
     update: str | None = None
     changes: tuple[Change, ...] = ()
     refused: str = ""

@@ -163,6 +163,8 @@ def _warnings(document: Document) -> Iterator[str]:
     if document.unverified:
         yield document.unverified
     yield from _without_entry(document)
+    for sentence in document.unmeasured:
+        yield f"not measured: {sentence}"
     for record in document.records:
         for judgment in record.judgments:
             if judgment.verdict is Verdict.MISSING:

@@ -45,6 +45,7 @@ def document(
         gated=tuple(sorted(defaults | set(settings.tolerances))),
         tests=len(collected.measured),
         stale=tuple(test for _, test in stale),
+        unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
         update=settings.update,
         usage_error=collected.usage_error,
         unverified=unverified(),

@@ -1,6 +1,7 @@
 """What a measured test gets, and what becomes of it. Runs in the pytest process."""
 
 import os
+import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -23,6 +24,7 @@ from pytest_cowmem.run.session import Session
 
 SCENARIO = pytest.StashKey[Scenario]()
 RECORD = pytest.StashKey[Record]()
+LEFT = pytest.StashKey[str]()  # how the body left a round without being measured
 BODY = pytest.StashKey[bool]()  # whether the test's body was called
 
 
@@ -32,6 +34,7 @@ def forget(item: pytest.Item) -> None:
         del item.stash[SCENARIO]
     if RECORD in item.stash:
         del item.stash[RECORD]
+    item.stash[LEFT] = ""
     item.stash[BODY] = False
 
 
@@ -103,18 +106,37 @@ def gc_state(master: Preforked) -> str:
 
 
 def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -> None:
-    """Measure a test's body, and fail the test where budget or baseline say so."""
+    """Measure a test's body, and fail the test where budget or baseline say so.
+
+    A body that skips itself, or calls pytest.xfail, is not measured: it fails where strict.
+    """
     problem = None
+    rounds = 0
+
+    def counted() -> object:
+        nonlocal rounds
+        rounds += 1
+        return body()
+
     try:
-        record = scenario.measure(body)
+        record = scenario.measure(counted)
+        if scenario.settings.prove and not record.failed:
+            record = scenario.prove(counted, record)
+    except (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest) as error:
+        verb = "expected to fail" if isinstance(error, pytest.xfail.Exception) else "skipped itself"
+        item.stash[LEFT] = f"{verb} in round {rounds}"
+        if not scenario.settings.strict:
+            raise
+        problem = (
+            f"the test {item.stash[LEFT]} ({error}), so it was not measured, which --cowmem-strict "
+            "does not allow: skip it by a mark or in a fixture, or let every round run through"
+        )
     except CowmemError as error:
         if end_at_the_test(error.__traceback__, item):
             raise
         problem = str(error)
     if problem is not None:
         pytest.fail(problem, pytrace=False)
-    if scenario.settings.prove and not record.failed:
-        record = scenario.prove(body, record)
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
     item.stash[RECORD] = record
