@@ -14,18 +14,20 @@ class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
     Values are bytes, nanoseconds or counts. A metric that could not be read is absent.
+    `children_ended` says whether a child of the worker ended, whose memory is in no value.
     """
 
     values: Mapping[str, int]
     imports: tuple[str, ...]
     requests: int
+    children_ended: bool = False
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
         """All metrics of one round."""
         amounts = {name: metric.read(seen) for name, metric in METRICS.items()}
         values = {name: amount for name, amount in amounts.items() if amount is not None}
-        return cls(values, seen.imports, seen.requests)
+        return cls(values, seen.imports, seen.requests, seen.children_ended)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Measurement:
     imports: tuple[str, ...]
     requests: int
     rounds: int
+    children_ended: bool = False
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Measurement":
@@ -60,7 +63,14 @@ class Measurement:
                 values[name] = value
                 spread[name] = distances[math.ceil(len(amounts) * share) - 1]
         imports = sorted({name for sample in samples for name in sample.imports})
-        return cls(values, spread, tuple(imports), samples[-1].requests, len(samples))
+        return cls(
+            values,
+            spread,
+            tuple(imports),
+            samples[-1].requests,
+            len(samples),
+            any(sample.children_ended for sample in samples),
+        )
 
     @property
     def private(self) -> int:

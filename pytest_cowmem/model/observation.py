@@ -13,7 +13,8 @@ class Observation:
 
     `points` holds private bytes between requests. `imports` names the modules imported after the
     fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
-    machine's GC times into the reference machine's.
+    machine's GC times into the reference machine's. `children_ended` says whether a child of the
+    worker ended within the round.
     """
 
     ready: Reading
@@ -23,6 +24,7 @@ class Observation:
     requests: int = 0
     recorded: bool = True
     gc_scale: float = 1.0
+    children_ended: bool = False
 
     @cached_property
     def cost(self) -> Reading:

@@ -4,6 +4,7 @@ import os
 import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 
 import pytest
@@ -26,6 +27,8 @@ SCENARIO = pytest.StashKey[Scenario]()
 RECORD = pytest.StashKey[Record]()
 LEFT = pytest.StashKey[str]()  # how the body left a round without being measured
 BODY = pytest.StashKey[bool]()  # whether the test's body was called
+
+_CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
 
 
 def forget(item: pytest.Item) -> None:
@@ -137,6 +140,8 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         problem = str(error)
     if problem is not None:
         pytest.fail(problem, pytrace=False)
+    if record.measurement.children_ended:
+        record = replace(record, notes=(*record.notes, _CHILDREN))
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
     item.stash[RECORD] = record
