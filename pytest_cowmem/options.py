@@ -23,7 +23,8 @@ def update_mode(text: str) -> str:
 FLAGS = {
     "cowmem": "measure the tests that use cow_worker, and gate them",
     "cowmem_only": "run only the tests that use cow_worker (with --cowmem)",
-    "cowmem_strict": "fail on what has no baseline, is missing, or when nothing was measured",
+    "cowmem_strict": "fail on what has no baseline (the default where CI is set), is missing, or "
+    "when nothing was measured",
     "cowmem_explain": "say where every test's private bytes went, not only those that are red",
     "cowmem_prove": "plant a growing regression in each test's worker, to see what is caught",
 }
@@ -43,7 +44,7 @@ def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("cowmem", "private memory and GC pauses of forked workers")
     for name, effect in FLAGS.items():
         group.addoption(_spelled(name), action="store_true", default=None, help=effect)
-        parser.addini(name, f"as {_spelled(name)}", type="bool", default=False)
+        parser.addini(name, f"as {_spelled(name)}", type="bool", default=None)
     group.addoption(
         "--cowmem-update",
         nargs="?",
@@ -79,5 +80,11 @@ def refuse_idle_options(config: pytest.Config) -> None:
 
 def flag(config: pytest.Config, name: str) -> bool:
     """A yes-or-no setting: the command line's, else the ini file's."""
-    given = config.getoption(name)
-    return bool(config.getini(name) if given is None else given)
+    return bool(given(config, name))
+
+
+def given(config: pytest.Config, name: str) -> bool | None:
+    """The same, None where neither says anything."""
+    option: bool | None = config.getoption(name)
+    setting: bool | None = config.getini(name)
+    return setting if option is None else option

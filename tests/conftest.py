@@ -23,6 +23,12 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs of pytest that tests start are not in CI, wherever these tests run."""
+    monkeypatch.delenv("CI", raising=False)
+
+
 @contextmanager
 def working(zygote: Zygote, timeout: float = 60) -> Iterator[CowWorker]:
     """A client of a fresh worker, as a test's body would have it."""

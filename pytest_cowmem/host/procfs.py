@@ -17,6 +17,9 @@ PAGE = mmap.PAGESIZE
 
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
+# Fields of stat, counted from the third: proc(5).
+_STATE, _FLAGS, _CHILD_MINFLT, _CHILD_MAJFLT, _START_STACK, _ARG_START = 0, 6, 8, 10, 25, 45
+_FORKED_NOT_EXECUTED = 0x40  # PF_FORKNOEXEC
 # Tables for bytes.translate: the topmost byte of an entry becomes 1 where the name holds.
 _IS_OWN = bytes(bool(flags & _PRESENT and flags & _EXCLUSIVE) for flags in range(256))
 _IS_PRIVATE = bytes(own and not flags & _FILE for flags, own in enumerate(_IS_OWN))
@@ -125,21 +128,69 @@ def _flags(pagemap: FileIO, start: int, end: int) -> bytes:
 
 def state(pid: int, proc: Path = PROC) -> str:
     """The main thread's state letter: R running, S blocked, Z ended, X when the process is gone."""
-    try:
-        return (proc / str(pid) / "stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return "X"
+    fields = _stat(pid, proc)
+    return fields[_STATE] if fields else "X"
 
 
 def forks(pid: int, proc: Path = PROC) -> list[int]:
-    """The children that have not executed another program, and so share the process's pages."""
-    program = (proc / str(pid) / "cmdline").read_bytes()
-    sharing = []
+    """The live descendants that run what the process itself runs, and so share its pages.
+
+    PF_FORKNOEXEC (include/linux/sched.h) tells them, which fork sets and exec clears, whatever
+    title a process takes. It is set in the forks of other programs too: `_same_exec` tells these.
+    """
+    mine = _stat(pid, proc)
+    found = []
+    for child in _descendants(pid, proc):
+        fields = _stat(child, proc)
+        alive = fields and fields[_STATE] not in "ZX"
+        if alive and int(fields[_FLAGS]) & _FORKED_NOT_EXECUTED and _same_exec(mine, fields):
+            found.append(child)
+    return found
+
+
+def _same_exec(one: list[str], other: list[str]) -> bool:
+    """Whether two processes may come of one exec, by the stat of each.
+
+    It put their arguments on the stack. prctl(PR_SET_MM) can move these, off the stack, for a
+    title. The kernel says 0 of both addresses where it may not say more.
+    """
+    stack, arguments = int(other[_START_STACK]), int(other[_ARG_START])
+    if stack == 0 or arguments < stack:
+        return other[_START_STACK] in ("0", one[_START_STACK])
+    return (other[_START_STACK], other[_ARG_START]) == (one[_START_STACK], one[_ARG_START])
+
+
+def endings(worker: int, twin: int, proc: Path = PROC) -> int:
+    """A number that grows when a child of the worker ends, whether a fork or another program.
+
+    It counts the page faults of children that were waited for (proc(5), cminflt and cmajflt), and
+    the ended ones that nobody waited for, which the twin may have adopted. It does not grow where
+    the worker ignores SIGCHLD, or where the child's own parent lives on and has not waited for it.
+    """
+    fields = _stat(worker, proc)
+    ended = [pid for pid in _descendants(twin, proc) if state(pid, proc) == "Z"]
+    return int(fields[_CHILD_MINFLT]) + int(fields[_CHILD_MAJFLT]) + len(ended)
+
+
+def _descendants(pid: int, proc: Path) -> Iterator[int]:
+    """The children of all threads of a process, and their children. Needs CONFIG_PROC_CHILDREN."""
     for listing in (proc / str(pid) / "task").glob("*/children"):
-        for child in listing.read_text().split():
-            if (proc / child / "cmdline").read_bytes() == program:
-                sharing.append(int(child))
-    return sharing
+        for child in map(int, _text(listing).split()):
+            yield child
+            yield from _descendants(child, proc)
+
+
+def _stat(pid: int, proc: Path) -> list[str]:
+    """The fields of stat from the third on, since the second may hold anything; [] when gone."""
+    return _text(proc / str(pid) / "stat").rpartition(")")[2].split()
+
+
+def _text(path: Path) -> str:
+    """A file of a process that may be gone: empty then."""
+    try:
+        return path.read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def cpu_time(pid: int) -> int:

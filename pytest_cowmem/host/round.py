@@ -70,6 +70,7 @@ class Round:
             pass
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
+        self._endings = procfs.endings(self.pair.worker, self.pair.twin)
         self._doing = "nothing"
 
     def begin(self, doing: str) -> None:
@@ -174,13 +175,13 @@ class Round:
                 gc_scale=self.master.gc_scale,
                 master=self.master.size,
                 full=full and (full.copied, full.cpu),
+                children_ended=procfs.endings(self.pair.worker, self.pair.twin) > self._endings,
             )
         )
 
     def _refuse_forks(self) -> None:
-        worker, twin = self.pair.worker, self.pair.twin
-        # The twin adopts those whose own parent has ended.
-        forks = {*procfs.forks(worker), *procfs.forks(twin)} - {worker}
+        # The twin is the worker's parent, and adopts those whose own parent has ended.
+        forks = {*procfs.forks(self.pair.twin)} - {self.pair.worker}
         if forks:
             raise CannotMeasure(
                 f"the worker had {len(forks)} live forks of its own at its end, which share the "

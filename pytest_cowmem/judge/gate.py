@@ -12,6 +12,7 @@ from pytest_cowmem.model.metrics import GROWTH, METRICS, OF_PRIVATE, Metric, Tol
 from pytest_cowmem.model.units import render
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 
+_RED_IN_CI = frozenset({Verdict.NEW, Verdict.INCOMPATIBLE})
 _RED_WHEN_STRICT = frozenset({Verdict.MISSING, Verdict.NEW, Verdict.INCOMPATIBLE})
 # What each mode of --cowmem-update is about to accept, and so does not fail a test.
 _ACCEPTED: Mapping[str | None, frozenset[Verdict]] = {
@@ -48,18 +49,21 @@ class _Lines(NamedTuple):
 class Gate:
     """What one test is held to.
 
-    `accepted` is the baseline's entry for the test, and `recorded` the environment it was written
-    in. `compatible` says whether the baseline is empty or has a profile for this environment.
-    `update` is the mode in which the baseline is about to accept what is measured, if any.
+    `accepted` is the baseline's entry for the test, or for its `former` id where it was renamed.
+    `recorded` is the environment that it was written in. `compatible` says whether the baseline is
+    empty or has a profile for this environment. `update` is the mode in which the baseline is about
+    to accept what is measured, if any.
     """
 
     conditions: Conditions
     budget: Budget
     tolerances: Mapping[str, Tolerance]
     accepted: Entry | None = None
+    former: str | None = None
     recorded: Environment = field(default_factory=dict)
     compatible: bool = True
     strict: bool = False
+    ci: bool = False
     ratchet: bool = False
     update: str | None = None
 
@@ -195,6 +199,7 @@ class Gate:
         red = {Verdict.REGRESSED}
         red |= {Verdict.IMPROVED} if self.ratchet else set()
         red |= _RED_WHEN_STRICT if self.strict else set()
+        red |= _RED_IN_CI if self.ci else set()
         red |= {Verdict.NOISY}
         red -= _ACCEPTED[self.update]
         red |= {Verdict.OVER}
@@ -216,7 +221,12 @@ class Gate:
                     f"measured with {name} {now.environment[name]}; "
                     f"the baseline was last written with {name} {self.recorded[name]}"
                 )
-        if old.source != now.source:
+        if self.former:
+            yield (
+                f"renamed, it seems: {self.former} had this source and app and is gone, "
+                "so this test is held to its entry"
+            )
+        if old.source not in (now.source, ""):
             yield (
                 "the test's source has changed since the baseline: "
                 "a difference may be the scenario's"

@@ -29,7 +29,7 @@ def update(
     for record in records:
         profile = baseline.profiles.get(record.profile, Profile())
         old = profile.tests.get(record.test)
-        new = _accepted(mode, record, old)
+        new = _accepted(mode, record, old or record.accepted)  # a renamed test has another's entry
         if new is not None and new != old:
             changes.append(Change(record.profile, record.test, old, new))
             tests = {**profile.tests, record.test: new}
@@ -41,6 +41,22 @@ def update(
         tests = {name: entry for name, entry in profile.tests.items() if name != test}
         baseline = baseline.with_profile(key, replace(profile, tests=tests))
     return baseline, changes
+
+
+def merged(found: Baseline, updated: Baseline, changes: Iterable[Change]) -> Baseline:
+    """`found`, which may have more than `updated` was made from, with these changes alone."""
+    for change in changes:
+        profile = found.profiles.get(change.profile, Profile())
+        if change.new is not None:
+            environment = updated.profiles[change.profile].environment
+            profile = Profile(environment, {**profile.tests, change.test: change.new})
+        elif change.test in profile.tests:
+            left = {test: entry for test, entry in profile.tests.items() if test != change.test}
+            profile = replace(profile, tests=left)
+        else:
+            continue
+        found = found.with_profile(change.profile, profile)
+    return found
 
 
 def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
@@ -117,20 +133,3 @@ def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
     """
     moved = old.layout != new.layout and any(METRICS[name].of_pages for name in improved)
     return replace(_mixed(old, new, improved), layout="mixed" if moved else old.layout)
-
-
-def stale(
-    baseline: Baseline,
-    profiles: Collection[str],
-    collected: Collection[str],
-    whole_files: Collection[str],
-    missing_files: Collection[str],
-) -> list[tuple[str, str]]:
-    """(profile, test) of the entries whose test is not in its file, or whose file is missing."""
-    files = {*whole_files, *missing_files}
-    return [
-        (key, test)
-        for key in sorted({*profiles} & {*baseline.profiles})
-        for test in sorted(baseline.profiles[key].tests)
-        if test not in collected and test.partition("::")[0] in files
-    ]

@@ -132,7 +132,12 @@ def loads(text: str, name: str = "baseline") -> Baseline:
             "or check out one side and run with --cowmem-update"
         )
     try:
-        data = json.loads(text)
+        data = json.loads(text, object_pairs_hook=_unique)
+    except _Twice as error:
+        raise UsageError(
+            f"the baseline {name} has {error} twice in one place, as a merge can leave it: "
+            "take out one of the two, or check out one side and run with --cowmem-update"
+        ) from None
     except (ValueError, RecursionError) as error:
         raise UsageError(
             f"the baseline {name} is not JSON ({error}): restore it from git"
@@ -147,8 +152,10 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         read = _READERS.get(version) if type(version) is int else None
         if read is None:
             raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        _refuse_others(data, "format", "profiles")
         profiles = {}
         for key, value in data["profiles"].items():
+            _refuse_others(value, "environment", "tests")
             environment = typed(Environment, value["environment"])
             tests = {str(test): read(entry) for test, entry in value["tests"].items()}
             profiles[key] = Profile(environment, tests)
@@ -182,9 +189,9 @@ def _entry(data: Mapping[str, Any]) -> Entry:
 def _first_format(data: Mapping[str, Any]) -> Entry:
     """An entry of format 1: one layout, the spread over its rounds, and frozen objects counted.
 
-    Its growth is left out, which was a slope of pages.
+    Its growth is left out, which was a slope of pages, and its source, a hash with the test's name.
     """
-    kept = {name: data[name] for name in data if name not in ("spread", "rounds")}
+    kept = {name: data[name] for name in data if name not in ("spread", "rounds")} | {"source": ""}
     kept["metrics"] = {name: data["metrics"][name] for name in data["metrics"] if name != GROWTH}
     gc, _, _ = str(data["gc"]).rpartition(",") if "frozen" in data["gc"] else (data["gc"], "", "")
     entry: Entry = typed(Entry, {**kept, "gc": gc, "layouts": 1})
@@ -196,6 +203,27 @@ def _given(amounts: Mapping[str, int | None]) -> dict[str, int]:
 
 
 _READERS = {1: _first_format, 2: _entry}
+
+
+class _Twice(Exception):
+    """The key that an object of the file has twice; json would keep the last and say nothing."""
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object as a dict. _Twice where a key would hide another's value."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _Twice(repr(key))
+        found[key] = value
+    return found
+
+
+def _refuse_others(data: Mapping[str, object], *known: str) -> None:
+    """ValueError for a key that would be lost when the file is written again."""
+    for key in data:
+        if key not in known:
+            raise ValueError(f"unknown key {key!r}")
 
 
 def dumps(baseline: Baseline) -> str:

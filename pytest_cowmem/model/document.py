@@ -13,12 +13,13 @@ class Document:
 
     `baseline` is the baseline file's name, and `profiles` its keys before the run. `gated` names
     the metrics that all tests are held to. `tests` counts the collected tests that measure.
-    `stale` names entries without a test.
+    `stale` names entries without a test. `unmeasured` has tests that used the worker, and neither
+    failed nor were measured, each with the reason.
 
     `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
     the file could not be written. `usage_error` is what ended a run before it began. `unverified`
     says why figures of this interpreter may be wrong. `explain` says whether all tests are to say
-    where their bytes went.
+    where their bytes went, and `ci` whether the run is a CI service's.
     """
 
     records: tuple[Record, ...] = ()
@@ -27,12 +28,14 @@ class Document:
     gated: tuple[str, ...] = ()
     tests: int = 0
     stale: tuple[str, ...] = ()
+    unmeasured: tuple[str, ...] = ()
     update: str | None = None
     changes: tuple[Change, ...] = ()
     refused: str = ""
     usage_error: str = ""
     unverified: str = ""
     explain: bool = False
+    ci: bool = False
 
     @property
     def environments(self) -> Mapping[str, Environment]:

@@ -16,12 +16,14 @@ class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
     Values are bytes, nanoseconds or counts. A metric that could not be read is absent. `growth` is
-    what a growth round found, whose bytes are among the values.
+    what a growth round found, whose bytes are among the values. `children_ended` says whether a
+    child of the worker ended, whose memory is in no value.
     """
 
     values: Mapping[str, int]
     imports: tuple[str, ...]
     requests: int
+    children_ended: bool = False
     growth: Growth | None = None
 
     @classmethod
@@ -29,7 +31,7 @@ class Sample:
         """All metrics of one round."""
         amounts = {name: metric.read(seen) for name, metric in METRICS.items()}
         values = {name: amount for name, amount in amounts.items() if amount is not None}
-        return cls(values, seen.imports, seen.requests)
+        return cls(values, seen.imports, seen.requests, seen.children_ended)
 
     def with_growth(self, growth: Growth | None) -> "Sample":
         """The same with what a growth round found."""
@@ -52,6 +54,7 @@ class Measurement:
     requests: int
     rounds: int
     layouts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    children_ended: bool = False
     growth: Growth | None = None
 
     @classmethod
@@ -78,7 +81,15 @@ class Measurement:
                 values[name] = round(statistics.mean(layouts[name]))
         samples = (*rounds, *others)
         imports = sorted({name for sample in samples for name in sample.imports})
-        return cls(values, spread, tuple(imports), rounds[-1].requests, len(rounds), layouts)
+        return cls(
+            values,
+            spread,
+            tuple(imports),
+            rounds[-1].requests,
+            len(rounds),
+            layouts,
+            any(sample.children_ended for sample in samples),
+        )
 
     @property
     def private(self) -> int:

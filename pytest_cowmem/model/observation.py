@@ -14,6 +14,7 @@ class Observation:
     fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
     machine's GC times into the reference machine's. `master` is the master's resident anonymous
     bytes. `full` is what a full collection in a fresh fork copies, and its CPU nanoseconds.
+    `children_ended` says whether a child of the worker ended within the round.
     """
 
     ready: Reading
@@ -25,6 +26,7 @@ class Observation:
     gc_scale: float = 1.0
     master: int | None = None
     full: tuple[int, int] | None = None
+    children_ended: bool = False
 
     @cached_property
     def cost(self) -> Reading:

@@ -97,8 +97,8 @@ def advice(verdict: Verdict) -> str:
     """How to go on after a verdict on the whole test."""
     if verdict in (Verdict.NEW, Verdict.INCOMPATIBLE):
         return (
-            ", which --cowmem-strict does not allow: "
-            "record it with --cowmem-update, and commit the baseline"
+            ", which fails in CI and under --cowmem-strict: "
+            "run pytest --cowmem --cowmem-update here, and commit the baseline"
         )
     if verdict is Verdict.IMPROVED:
         return (

@@ -162,7 +162,14 @@ def _warnings(document: Document) -> Iterator[str]:
     """Sentences on what lacks a baseline, a figure or a test."""
     if document.unverified:
         yield document.unverified
+    if document.ci and document.changes:
+        yield (
+            f"this run in CI accepted what it measured, {len(document.changes)} entries of "
+            f"{document.baseline}: it gates nothing, so update where somebody looks at the change"
+        )
     yield from _without_entry(document)
+    for sentence in document.unmeasured:
+        yield f"not measured: {sentence}"
     for record in document.records:
         for judgment in record.judgments:
             if judgment.verdict is Verdict.MISSING:
@@ -172,7 +179,7 @@ def _warnings(document: Document) -> Iterator[str]:
         names = ", ".join(lacking)
         yield f"missing: {names}: this machine does not give them, cowmem doctor says why"
     for test in document.stale:
-        yield f"stale: {test} is in the baseline, and there is no such test"
+        yield f"stale: {test} is in the baseline, and nothing measures it any more"
 
 
 def _without_entry(document: Document) -> Iterator[str]:

@@ -5,26 +5,32 @@ from dataclasses import dataclass, field
 import pytest
 
 from pytest_cowmem.model.app import App
+from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.run.items import app_of, budget_of, is_measured, keep_id
+from pytest_cowmem.run.items import app_of, budget_of, id_of, is_measured, keep_id
+from pytest_cowmem.run.measured import SCENARIO
 
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
 
 @dataclass
 class Collected:
-    """What was collected: each test file's measured tests, and the files collected whole.
+    """What was collected: each file's tests, and what is known of the files.
 
-    `usage_error` is the first invalid marker, where an xdist worker has to carry it.
+    `measured` names the tests that use the worker. `whole` names the files none of whose tests was
+    left out, and `broken` those a part of which could not be collected. `usage_error` is the first
+    invalid marker, where an xdist worker has to carry it.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
+    measured: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
     usage_error: str = ""
 
     @property
     def tests(self) -> set[str]:
-        """The measured tests of all files."""
+        """The tests of all files."""
         return {test for tests in self.files.values() for test in tests}
 
 
@@ -43,40 +49,50 @@ def check_markers(collected: Collected, config: pytest.Config, items: list[pytes
             return
 
 
-def note_file(collected: Collected, report: pytest.CollectReport) -> None:
-    """Keep that a file was collected, tests or no tests."""
-    if report.passed and report.nodeid.endswith(".py"):
+def note_report(collected: Collected, report: pytest.CollectReport) -> None:
+    """Keep that a file was collected, tests or no tests, or that a part of it could not be."""
+    if not report.passed:
+        collected.broken.append(_file(report.nodeid))
+    elif report.nodeid.endswith(".py"):
         collected.files.setdefault(report.nodeid, [])
 
 
-def note_collected(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep which measured tests each file has, and the files that may hold stale entries."""
-    for item in items:
-        keep_id(item)
-        tests = collected.files.setdefault(item.nodeid.partition("::")[0], [])
-        if is_measured(item):
-            tests.append(item.nodeid)
+def note_item(collected: Collected, item: pytest.Item) -> None:
+    """Keep a test, before a conftest or another plugin can leave it out."""
+    keep_id(item)
+    collected.files.setdefault(_file(item.nodeid), []).append(item.nodeid)
+    if is_measured(item):
+        collected.measured.append(item.nodeid)
+
+
+def note_whole(collected: Collected, config: pytest.Config) -> None:
+    """Keep which files were collected whole: only they may hold stale entries."""
     folder = config.invocation_params.dir
-    named = [argument.partition("::")[0] for argument in config.args if "::" in argument]
-    picked = {(folder / path).resolve() for path in named}
+    picked = {(folder / _file(argument)).resolve() for argument in config.args if "::" in argument}
     # --lf leaves out tests before they are collected. With --pyargs an argument names a module.
-    if not config.getoption("lf", False) and not (picked and config.getoption("pyargs")):
-        for file in collected.files:
-            if (config.rootpath / file).resolve() not in picked:
-                collected.whole.append(file)
+    if config.getoption("lf", False) or (picked and config.getoption("pyargs")):
+        return
+    for file in collected.files:
+        if file not in collected.broken and (config.rootpath / file).resolve() not in picked:
+            collected.whole.append(file)
 
 
-def keep_measured(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that measure nothing."""
-    others = [item for item in items if not is_measured(item)]
+def _file(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
+
+
+def keep_measured(config: pytest.Config, items: list[pytest.Item], baseline: Baseline) -> None:
+    """Deselect the tests that measure nothing; one that has an entry measures."""
+    recorded = {test for profile in baseline.profiles.values() for test in profile.tests}
+    others = [item for item in items if not (is_measured(item) or id_of(item) in recorded)]
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if is_measured(item)]
+        items[:] = [item for item in items if is_measured(item) or id_of(item) in recorded]
 
 
 def refuse_unmeasured_budget(item: pytest.Item) -> None:
-    """Fail a test whose budget is never measured, which would look kept."""
-    if item.get_closest_marker("mem_budget") and not is_measured(item):
+    """Fail a test that is set up, and whose budget is never measured, which would look kept."""
+    if item.get_closest_marker("mem_budget") and SCENARIO not in item.stash:
         pytest.fail(
             "mem_budget holds what a forked worker costs, and this test forks none: "
             "let it use the cow_worker fixture, or take the marker off",

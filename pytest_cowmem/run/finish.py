@@ -1,78 +1,85 @@
 """The end of a measuring run: write the baseline, make the document. Runs in the pytest process."""
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import replace
 
 import pytest
 
 from pytest_cowmem.host.machine import profile_key, unverified
-from pytest_cowmem.judge.update import stale, update
+from pytest_cowmem.judge.update import merged, update
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
-from pytest_cowmem.model.record import Record
-from pytest_cowmem.run import baseline_file
+from pytest_cowmem.run import baseline_file, gone
 from pytest_cowmem.run.collection import Collected
+from pytest_cowmem.run.gone import Gone
+from pytest_cowmem.run.outcomes import Outcomes
 from pytest_cowmem.run.session import Session
-from pytest_cowmem.run.settings import Settings
+from pytest_cowmem.run.settings import Settings, in_ci
 
-Gone = list[tuple[str, str]]  # (profile, test)
+# A run that ends otherwise may have stopped before it had seen all tests.
+_COMPLETE = (
+    pytest.ExitCode.OK,
+    pytest.ExitCode.TESTS_FAILED,
+    pytest.ExitCode.NO_TESTS_COLLECTED,
+)
 
 
 def document(
-    session: Session,
-    collected: Collected,
-    records: Sequence[Record],
-    unfit: Collection[str],
-    write: bool,
+    session: Session, collected: Collected, outcomes: Outcomes, status: int, write: bool
 ) -> Document:
     """The run as one value, after the baseline was written where `write` and the settings say so.
 
-    Tests in `unfit` failed after they were measured: the baseline does not learn them.
+    `status` is the exit status that pytest has for the run.
     """
     settings = session.settings
     defaults = {name for name, metric in METRICS.items() if metric.tolerance}
-    gone = [] if collected.usage_error else find_stale(session, collected, records)
+    records = tuple(outcomes.records.values())
+    complete = status in _COMPLETE and not collected.usage_error
+    stale = find_stale(session, collected, outcomes) if complete else []
     unwritten = Document(
-        records=tuple(records),
+        records=records,
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),
-        tests=len(collected.tests),
-        stale=tuple(test for _, test in gone),
+        tests=len(collected.measured),
+        stale=tuple(test for _, test in stale),
+        unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
         update=settings.update,
         usage_error=collected.usage_error,
         unverified=unverified(),
         explain=settings.explain,
+        ci=in_ci(os.environ),
     )
     if write and settings.update is not None and not collected.usage_error:
-        return accept(session, unwritten, unfit, gone)
+        return accept(session, unwritten, outcomes.unfit, stale)
     return unwritten
 
 
-def find_stale(session: Session, collected: Collected, records: Sequence[Record]) -> Gone:
+def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:
     """The entries whose test is gone, in the profiles this run measured in, or would have."""
-    baseline = session.baseline
+    records = outcomes.records.values()
     profiles = {record.profile for record in records} or {profile_key(os.environ)}
-    missing = set()
-    for profile in profiles & set(baseline.profiles):
-        for test in baseline.profiles[profile].tests:
-            file = test.partition("::")[0]
-            if not (session.settings.rootdir / file).exists():
-                missing.add(file)
-    return stale(baseline, profiles, collected.tests, collected.whole, missing)
+    stale = gone.find(session, collected, profiles, outcomes.idle)
+    return [(profile, test) for profile, test in stale if test not in outcomes.records]
 
 
-def accept(session: Session, run: Document, unfit: Collection[str], gone: Gone) -> Document:
-    """Write what the run measured into the baseline, as far as the mode allows."""
+def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone) -> Document:
+    """Write what the run measured into the baseline, as far as the mode allows.
+
+    Another run may have written since this one began: its entries stay.
+
+    Tests in `unfit` failed after they were measured: the baseline does not learn them.
+    """
     assert run.update is not None
     records = [record for record in run.records if record.test not in unfit]
-    dropped = gone if run.update in ("changed", "all") else []
+    dropped = stale if run.update in ("changed", "all") else []
     new, changes = update(session.baseline, run.update, records, dropped)
     if changes:
         try:
-            baseline_file.write(session.settings.baseline, new)
+            path = session.settings.baseline
+            baseline_file.rewrite(path, lambda found: merged(found, new, changes))
         except UsageError as error:
             return replace(run, refused=str(error))
     left = () if dropped else run.stale

@@ -13,25 +13,22 @@ from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.zygotes import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
-from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.terminal import summarise
 from pytest_cowmem.run import collection, finish, measured
-from pytest_cowmem.run.items import id_of
+from pytest_cowmem.run.outcomes import Outcomes, put_on
+from pytest_cowmem.run.renames import Renames
 from pytest_cowmem.run.session import start
 
 
 class Measuring:
-    """A measuring run: what it was given, what was collected, and what it measured.
-
-    `unfit` names the tests that failed after they were measured.
-    """
+    """A measuring run: what it was given, what was collected, and what became of it."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.session = start(config)
         self.collected = collection.Collected()
-        self.records: list[Record] = []
-        self.unfit: set[str] = set()
+        self.outcomes = Outcomes()
+        self._renames = Renames(self.session, self.collected)
         self.document = Document()
         self._warned_of: set[App] = set()
 
@@ -51,24 +48,31 @@ class Measuring:
 
     def client(self, item: pytest.Item, zygote: Zygote) -> AbstractContextManager[CowWorker]:
         """The cow_worker of a test."""
-        return measured.client_for(self.session, item, zygote)
+        return measured.client_for(self.session, self._renames, item, zygote)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        collection.note_file(self.collected, report)
+        collection.note_report(self.collected, report)
+
+    def pytest_itemcollected(self, item: pytest.Item) -> None:
+        collection.note_item(self.collected, item)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         collection.check_markers(self.collected, self.config, items)
-        collection.note_collected(self.collected, self.config, items)
+        collection.note_whole(self.collected, self.config)
         if self.session.settings.only:
-            collection.keep_measured(self.config, items)
+            collection.keep_measured(self.config, items, self.session.baseline)
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
+        measured.forget(item)
+        result = yield
         collection.refuse_unmeasured_budget(item)
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
+        pyfuncitem.stash[measured.BODY] = True
         scenario = pyfuncitem.stash.get(measured.SCENARIO, None)
         if scenario is None or scenario.running:
             return None  # within a round pytest, or another plugin, calls the function as ever
@@ -78,21 +82,14 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
+        self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        vars(report)["cowmem_test"] = id_of(item)
-        record = item.stash.get(measured.RECORD, None)
-        if call.when == "call" and record is not None:
-            vars(report)["cowmem"] = record.to_dict()  # xdist carries it to the controller
+        put_on(report, item)
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        carried = vars(report).get("cowmem")
-        if carried is not None:
-            self.records.append(Record.from_dict(carried))
-        if report.when == "teardown" and report.failed:
-            self.unfit.add(vars(report)["cowmem_test"])
+        self.outcomes.take(report)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -107,12 +104,12 @@ class Measuring:
             output["cowmem"] = vars(self.collected)
             return
         runs = not self.config.option.collectonly
+        status = session.exitstatus
         self.document = finish.document(
-            self.session, self.collected, self.records, self.unfit, write=runs
+            self.session, self.collected, self.outcomes, status, write=runs
         )
         if runs or self.document.usage_error:
             settings = self.session.settings
-            status = session.exitstatus
             session.exitstatus = finish.exit_status(self.document, settings, status)
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:

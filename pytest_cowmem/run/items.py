@@ -2,7 +2,11 @@
 
 import hashlib
 import inspect
+import re
 import unittest
+from collections.abc import Collection
+from functools import cache
+from types import CodeType
 
 import pytest
 
@@ -27,8 +31,38 @@ def id_of(item: pytest.Item) -> str:
 
 
 def is_measured(item: pytest.Item) -> bool:
-    """Whether a test uses the worker."""
-    return "cow_worker" in getattr(item, "fixturenames", ())
+    """Whether a test uses the worker, as far as that can be seen before it is set up.
+
+    Seen are a fixture's arguments, strings in its code, as in `request.getfixturevalue("client")`,
+    and parameters that name a fixture. A name that is put together is not.
+    """
+    names: Collection[str] = getattr(item, "fixturenames", ())
+    callspec = getattr(item, "callspec", None)
+    parameters = callspec.params.values() if callspec else ()
+    ahead = {*names, *(value for value in parameters if isinstance(value, str))}
+    reached: set[str] = set()
+    while ahead and "cow_worker" not in ahead:
+        reached |= ahead
+        ahead = {name for known in ahead for name in _asks_for(item, known)} - reached
+    return "cow_worker" in ahead
+
+
+def _asks_for(item: pytest.Item, name: str) -> set[str]:
+    """The fixtures that the fixture `name` takes as arguments, or may ask for by name."""
+    manager = item.session._fixturemanager
+    asked: set[str] = set()
+    for definition in manager.getfixturedefs(name, item) or ():
+        code = getattr(inspect.unwrap(definition.func), "__code__", None)
+        asked.update(definition.argnames, _strings(code) if code else ())
+    return asked
+
+
+@cache
+def _strings(code: CodeType) -> frozenset[str]:
+    """The strings in a function's code, and in the functions within it."""
+    strings = {constant for constant in code.co_consts if isinstance(constant, str)}
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return frozenset(strings.union(*map(_strings, inner)))
 
 
 def app_of(item: pytest.Item, base: object) -> App:
@@ -47,13 +81,18 @@ def budget_of(item: pytest.Item) -> Budget:
     return Budget.from_markers((marker.args, marker.kwargs) for marker in markers)
 
 
-def source_hash(item: pytest.Item) -> str:
-    """A short hash of the test's source, which changes with the scenario."""
+def source_hash(item: pytest.Item, app: App) -> str:
+    """A short hash of the test's source and app, which changes with the scenario.
+
+    The test's name does not count, so that a renamed test is known again.
+    """
+    name = getattr(item, "originalname", item.name)
     try:
         source = inspect.getsource(getattr(item, "obj"))  # noqa: B009
     except (OSError, TypeError, AttributeError):
-        return "unknown"
-    return hashlib.sha256(source.encode()).hexdigest()[:16]
+        source = name
+    nameless = re.sub(rf"\bdef {re.escape(name)}\b", "def test", source)
+    return hashlib.sha256(f"{app.label}\n{nameless}".encode()).hexdigest()[:16]
 
 
 def refuse_test_case(item: pytest.Item) -> None:

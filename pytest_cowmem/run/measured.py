@@ -1,9 +1,12 @@
 """What a measured test gets, and what becomes of it. Runs in the pytest process."""
 
 import os
+import unittest
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -21,8 +24,25 @@ from pytest_cowmem.run.items import app_of, budget_of, id_of, refuse_test_case, 
 from pytest_cowmem.run.scenario import Scenario
 from pytest_cowmem.run.session import Session
 
+if TYPE_CHECKING:  # it asks what was collected, which asks whether a test is measured
+    from pytest_cowmem.run.renames import Renames
+
 SCENARIO = pytest.StashKey[Scenario]()
 RECORD = pytest.StashKey[Record]()
+LEFT = pytest.StashKey[str]()  # how the body left a round without being measured
+BODY = pytest.StashKey[bool]()  # whether the test's body was called
+
+_CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
+
+
+def forget(item: pytest.Item) -> None:
+    """Forget an earlier attempt of a test that is run again."""
+    if SCENARIO in item.stash:
+        del item.stash[SCENARIO]
+    if RECORD in item.stash:
+        del item.stash[RECORD]
+    item.stash[LEFT] = ""
+    item.stash[BODY] = False
 
 
 def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
@@ -41,11 +61,19 @@ def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
 
 
 @contextmanager
-def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterator[CowWorker]:
-    """A test's client. The test's body is run in rounds from then on."""
+def client_for(
+    session: Session, renames: "Renames", item: pytest.Item, master: Preforked
+) -> Iterator[CowWorker]:
+    """A test's client. The test's body is run in rounds, so that it may not have begun."""
+    if item.stash.get(BODY, False):
+        pytest.fail(
+            "cow_worker has to be there before the test's body begins: "
+            "take it as an argument, or ask for it in a fixture",
+            pytrace=False,
+        )
     settings = session.settings
     explainer = Explainer(master, settings.timeout, settings.rootdir)
-    gate = gate_for(session, item, master)
+    gate = gate_for(session, renames, item, master)
     with CowWorker(explainer.asked) as client:
         scenario = Scenario(
             id_of(item),
@@ -60,27 +88,29 @@ def client_for(session: Session, item: pytest.Item, master: Preforked) -> Iterat
         yield client
 
 
-def gate_for(session: Session, item: pytest.Item, master: Preforked) -> Gate:
+def gate_for(session: Session, renames: "Renames", item: pytest.Item, master: Preforked) -> Gate:
     """What a test is held to."""
     settings, budget = session.settings, budget_of(item)
     profile = profile_key(os.environ | dict(master.app.env))
     recorded = session.baseline.profiles.get(profile)
     known_environment = recorded is not None or not session.baseline.profiles
     recorded = recorded or Profile()
+    test, source = id_of(item), source_hash(item, master.app)
+    former = None
+    if recorded.tests and test not in recorded.tests:
+        former = renames.former_id(profile, test, source)
     return Gate(
         conditions=Conditions(
-            profile,
-            describe(master.facts),
-            source_hash(item),
-            gc_state(master),
-            master.facts.layout,
+            profile, describe(master.facts), source, gc_state(master), master.facts.layout
         ),
         budget=budget,
         tolerances=gated(settings.tolerances, budget),
-        accepted=recorded.tests.get(id_of(item)),
+        accepted=recorded.tests.get(former or test),
+        former=former,
         recorded=recorded.environment,
         compatible=known_environment,
         strict=settings.strict,
+        ci=settings.ci,
         ratchet=settings.ratchet,
         update=settings.update,
     )
@@ -95,18 +125,39 @@ def gc_state(master: Preforked) -> str:
 
 
 def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -> None:
-    """Measure a test's body, and fail the test where budget or baseline say so."""
+    """Measure a test's body, and fail the test where budget or baseline say so.
+
+    A body that skips itself, or calls pytest.xfail, is not measured: it fails where strict.
+    """
     problem = None
+    rounds = 0
+
+    def counted() -> object:
+        nonlocal rounds
+        rounds += 1
+        return body()
+
     try:
-        record = scenario.measure(body)
+        record = scenario.measure(counted)
+        if scenario.settings.prove and not record.failed:
+            record = scenario.prove(counted, record)
+    except (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest) as error:
+        verb = "expected to fail" if isinstance(error, pytest.xfail.Exception) else "skipped itself"
+        item.stash[LEFT] = f"{verb} in round {rounds}"
+        if not scenario.settings.strict:
+            raise
+        problem = (
+            f"the test {item.stash[LEFT]} ({error}), so it was not measured, which --cowmem-strict "
+            "does not allow: skip it by a mark or in a fixture, or let every round run through"
+        )
     except CowmemError as error:
         if end_at_the_test(error.__traceback__, item):
             raise
         problem = str(error)
     if problem is not None:
         pytest.fail(problem, pytrace=False)
-    if scenario.settings.prove and not record.failed:
-        record = scenario.prove(body, record)
+    if record.measurement.children_ended:
+        record = replace(record, notes=(*record.notes, _CHILDREN))
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
     item.stash[RECORD] = record

@@ -26,6 +26,11 @@ def start(config: pytest.Config) -> Session:
         settings = Settings.from_config(config)
         if settings.update is not None:
             baseline_file.check_writable(settings.baseline)
+        elif config.getoption("cowmem_baseline") and not settings.baseline.exists():
+            raise UsageError(
+                f"there is no baseline {settings.baseline}: correct --cowmem-baseline, "
+                "or record it with --cowmem-update"
+            )
         baseline = baseline_file.load(settings.baseline)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None

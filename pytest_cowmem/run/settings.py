@@ -1,5 +1,6 @@
 """Options, made into one frozen Settings. Runs in the pytest process."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,20 @@ from pytest_cowmem.judge.budget import parse_tolerance_lines
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.metrics import Tolerance
-from pytest_cowmem.options import flag
+from pytest_cowmem.options import flag, given
 
 Number = TypeVar("Number", int, float)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds."""
+    """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds.
+
+    `ci` says that it is for CI, where nobody looks at what is new, and `cowmem_strict` not written.
+    """
 
     baseline: Path
+    ci: bool
     explain: bool
     only: bool
     path: Sequence[str]
@@ -40,6 +45,7 @@ class Settings:
             App(target)  # a misspelt one ends the run before any test starts
         return cls(
             baseline=_baseline(config),
+            ci=given(config, "cowmem_strict") is None and in_ci(os.environ),
             explain=flag(config, "cowmem_explain"),
             only=flag(config, "cowmem_only"),
             path=[str(config.rootpath / folder) for folder in config.getini("pythonpath")],
@@ -54,19 +60,24 @@ class Settings:
         )
 
 
+def in_ci(environ: Mapping[str, str]) -> bool:
+    """Whether a CI service started this run: it sets CI."""
+    return environ.get("CI", "").lower() not in ("", "0", "false")
+
+
 def _baseline(config: pytest.Config) -> Path:
     """The baseline file: an option is relative to where pytest was run, a setting to its file."""
-    given: str | None = config.getoption("cowmem_baseline")
-    if given:
-        return config.invocation_params.dir / given
+    option: str | None = config.getoption("cowmem_baseline")
+    if option:
+        return config.invocation_params.dir / option
     folder = config.inipath.parent if config.inipath else config.rootpath
     return folder / str(config.getini("cowmem_baseline"))
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:
     """A positive number from the command line, else from the ini file. UsageError for any other."""
-    given = config.getoption(name, None)
-    text = config.getini(name) if given is None else given
+    option = config.getoption(name, None)
+    text = config.getini(name) if option is None else option
     try:
         value = kind(text)
         if not 0 < value < 10**9:

@@ -195,9 +195,46 @@ def test_a_port_would_have_been_seen():
         listener.stdin.close()
 
 
-@pytest.mark.parametrize("function", ["bare:fork_a_sleeper", "bare:fork_a_daemon"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "bare:fork_a_sleeper",
+        "bare:fork_a_daemon",
+        "bare:fork_and_rename",
+        "bare:fork_below_a_program",
+    ],
+)
 def test_a_live_fork_of_a_worker_is_an_error_and_not_a_low_figure(zygotes, talk, function):
     with talk(zygotes.get(App("bare:quiet"))) as client:
         client.call(function)
         with pytest.raises(CannotMeasure, match="1 live forks"):
             client.current_round().finish()
+
+
+def test_a_renamed_fork_has_another_command_line(zygotes, talk):
+    """The test above rests on this."""
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        assert client.call("bare:fork_and_rename") == b"janitor"
+
+
+def test_a_programs_own_fork_shares_nothing(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        client.call("bare:start_a_program_that_forks")
+        assert psutil.Process(client.current_round().pair.twin).children()
+        client.current_round().finish()
+
+
+ENDING = ["pool", "fork_and_forget", "run_a_program", "start_a_program_that_forks"]
+
+
+@pytest.mark.parametrize("function", ENDING)
+def test_a_round_tells_that_children_ended(zygotes, talk, function):
+    with talk(zygotes.get(App("bare:quiet"))) as client:
+        client.call(f"bare:{function}")
+        assert client.current_round().finish().children_ended
+
+
+def test_children_that_ended_before_the_round_are_not_told(zygotes, talk):
+    with talk(zygotes.get(App("bare:quiet", after_fork="bare:fork_and_forget"))) as client:
+        client.get("/")
+        assert not client.current_round().finish().children_ended

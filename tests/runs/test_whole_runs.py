@@ -246,3 +246,34 @@ def test_threads_of_the_zygote_are_warned_of(project, pytester):
     result = project("def test_it(cow_worker):\n    cow_worker.get('/')\n", app="threaded:app")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*threads are alive in the zygote of 'threaded:app'*: sweeper"])
+
+
+def test_children_that_ended_within_the_round_are_noted(project):
+    result = project(
+        """
+        def test_pool(cow_worker):
+            cow_worker.call("bare:pool")
+        def test_quiet(cow_worker):
+            cow_worker.get("/")
+        """
+    )
+    result.assert_outcomes(passed=2)
+    told = " ".join(result.stdout.str().split())
+    assert "note: the worker had children that ended in time, " in told
+    assert "in no figure (test_pool)" in told
+
+
+def test_a_renamed_fork_does_not_hide_what_was_copied(project):
+    """The fork shares 16 MiB, which then look like nobody's."""
+    result = project(
+        """
+        import pytest
+        @pytest.mark.mem_budget(private="1 MiB")
+        def test_it(cow_worker):
+            cow_worker.get("/dirty?4096")
+            cow_worker.call("bare:fork_and_rename")
+        """,
+        app="bare:busy",
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the worker had 1 live forks of its own at its end*"])

@@ -1,8 +1,11 @@
 """The baseline file: it is read back as written, it diffs well, and a broken one is refused."""
 
 import errno
+import fcntl
 import json
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -12,7 +15,8 @@ from hypothesis import strategies as st
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile, dumps, loads
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
-from pytest_cowmem.run.baseline_file import load, write
+from pytest_cowmem.run import baseline_file
+from pytest_cowmem.run.baseline_file import check_writable, load, rewrite
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 amounts = st.integers(-(2**63), 2**63)
@@ -121,7 +125,7 @@ def test_the_first_format_is_read_as_one_layout_and_written_anew():
     entry = baseline.profiles["linux"].tests["test_a.py::test_x"]
     assert entry == Entry(
         {"private": 4096},
-        "abc",
+        "",
         "default: on, 700 10 10",
         "67223b241dc14656",
         layouts=1,
@@ -152,17 +156,57 @@ def test_each_figure_of_an_entry_is_one_line():
     ]
 
 
+TWO_TESTS = {"test_a.py::test_x": ENTRY, "test_a.py::test_y": ENTRY}
+TWO = Baseline({"linux": Profile({"python": "3.13.0"}, TWO_TESTS), "other": Profile()})
+
+
+@pytest.mark.parametrize(
+    ("key", "becomes"),
+    [
+        ("other", "linux"),
+        ("test_a.py::test_y", "test_a.py::test_x"),
+        ("tests", "environment"),
+        ("gc", "layout"),
+        ("profiles", "format"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_by_name(key, becomes):
+    """As after a merge that kept a line of both sides; json itself would take the last."""
+    text = dumps(TWO)
+    assert loads(text) == TWO
+    with pytest.raises(UsageError) as caught:
+        loads(text.replace(f'"{key}": ', f'"{becomes}": '), "b.json")
+    assert f"the baseline b.json has {becomes!r} twice" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"environment": {}', '"test_a.py::test_z": {}, "environment": {}'),
+        ('"format"', '"a": 1, "format"'),
+    ],
+)
+def test_what_a_merge_put_in_the_wrong_place_is_refused_and_not_dropped(before, after):
+    with pytest.raises(UsageError, match=r"unknown key '(test_a.py::test_z|a)'"):
+        loads(dumps(TWO).replace(before, after))
+
+
 def test_an_absent_file_is_an_empty_baseline_and_a_folder_is_an_error(tmp_path):
     assert load(tmp_path / "none.json") == Baseline()
     with pytest.raises(UsageError, match="cannot be read"):
         load(tmp_path)
 
 
+def put(path, baseline):
+    """Write a whole baseline."""
+    rewrite(path, lambda _: baseline)
+
+
 def test_writing_replaces_the_file_whole_and_leaves_nothing_else(tmp_path):
     path = tmp_path / "b.json"
-    path.write_text("old")
+    path.write_text(dumps(Baseline()))
     path.chmod(0o600)
-    write(path, ONE)
+    put(path, ONE)
     assert load(path) == ONE
     assert path.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [path]
@@ -171,18 +215,80 @@ def test_writing_replaces_the_file_whole_and_leaves_nothing_else(tmp_path):
 def test_a_folder_that_is_not_there_is_a_usage_error(tmp_path):
     refused = r"b\.json cannot be written \(No such file or directory\)"
     with pytest.raises(UsageError, match=refused):
-        write(tmp_path / "none" / "b.json", ONE)
+        put(tmp_path / "none" / "b.json", ONE)
 
 
 def test_a_write_that_fails_leaves_the_file_and_nothing_else(tmp_path, monkeypatch):
     path = tmp_path / "baseline.json"
-    write(path, ONE)
+    put(path, ONE)
 
     def fails(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(os, "replace", fails)
     with pytest.raises(UsageError, match=r"cannot be written \(Read-only file system\)"):
-        write(path, Baseline())
+        put(path, Baseline())
     assert load(path) == ONE
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_link_stays_a_link_and_its_target_is_written(tmp_path):
+    (tmp_path / "far").mkdir()
+    target, link = tmp_path / "far" / "b.json", tmp_path / "b.json"
+    link.symlink_to(target)
+    check_writable(link)
+    for baseline in (ONE, Baseline()):
+        put(link, baseline)
+        assert link.is_symlink()
+        assert load(target) == load(link) == baseline
+    assert [*target.parent.iterdir()] == [target]
+
+
+def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path):
+    path = tmp_path / "b.json"
+    os.mkfifo(path)
+    with pytest.raises(UsageError, match=r"cannot be read \(it is not a regular file\)"):
+        load(path)
+    with pytest.raises(UsageError, match=r"cannot be read \(it is not a regular file\)"):
+        put(path, ONE)
+    assert path.is_fifo()
+
+
+ADD_TWENTY = """
+import sys
+from pathlib import Path
+from pytest_cowmem.model.baseline import Profile
+from pytest_cowmem.run.baseline_file import rewrite
+
+for number in range(20):
+    key = f"{sys.argv[2]} {number}"
+    rewrite(Path(sys.argv[1]), lambda found: found.with_profile(key, Profile()))
+"""
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path):
+    path = tmp_path / "b.json"
+    command = [sys.executable, "-c", ADD_TWENTY, str(path)]
+    writers = [subprocess.Popen([*command, str(writer)]) for writer in range(4)]
+    assert [writer.wait() for writer in writers] == [0, 0, 0, 0]
+    assert len(load(path).profiles) == 4 * 20
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_stays_locked_is_a_usage_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(baseline_file, "_LOCK_SECONDS", 0)
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(UsageError, match="another process has locked its folder"):
+        put(tmp_path / "b.json", ONE)
+    os.close(held)
+    put(tmp_path / "b.json", ONE)
+
+
+def test_a_file_system_without_locks_on_folders_is_written_to(tmp_path, monkeypatch):
+    def refuses(*_):
+        raise OSError(errno.EBADF, "as NFS does")
+
+    monkeypatch.setattr(fcntl, "flock", refuses)
+    put(tmp_path / "b.json", ONE)
+    assert load(tmp_path / "b.json") == ONE

@@ -126,6 +126,36 @@ def test_state(process, tmp_path):
     assert procfs.state(2, tmp_path) == "X"
 
 
+def stat(parent, stack, arguments, flags=0x40, state="S"):
+    """A stat whose first field is the third."""
+    fields = [state, str(parent), *["0"] * 46]
+    fields[6], fields[25], fields[45] = str(flags), str(stack), str(arguments)
+    return f"1 (a) b) {' '.join(fields)}\n"
+
+
+@pytest.mark.parametrize(
+    ("child", "shares"),
+    [
+        (stat(1, 5000, 6000), True),
+        (stat(1, 5000, 6000, flags=0x400000), False),  # has executed a program
+        (stat(1, 5000, 6000, state="Z"), False),
+        (stat(1, 5000, 6019), False),  # the fork of another program
+        (stat(1, 4984, 6000), False),
+        (stat(1, 5000, 300), True),  # moved its arguments for a title
+        (stat(1, 4984, 300), False),
+        (stat(1, 0, 0), True),  # does not let itself be looked at
+    ],
+)
+def test_forks_are_told_by_what_they_cannot_rename(process, tmp_path, child, shares):
+    """The child is that of a program that the process has started."""
+    for pid, text, children in ((1, stat(0, 5000, 6000), "2"), (2, stat(1, 5, 6, 0), "3 4")):
+        thread = process(pid, stat=text) / "task" / str(pid)
+        thread.mkdir(parents=True)
+        (thread / "children").write_text(children)  # 4 has ended meanwhile
+    process(3, stat=child)
+    assert procfs.forks(1, tmp_path) == ([3] if shares else [])
+
+
 def test_state_of_a_real_process(child):
     give_up = time.monotonic() + 10
     while procfs.state(child.pid) != "S" and time.monotonic() < give_up:

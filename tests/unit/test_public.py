@@ -46,4 +46,4 @@ def test_no_value_can_be_changed_but_what_a_run_collects():
         if isinstance(value, type) and dataclasses.is_dataclass(value)
     }
     changing = {cls for cls in classes if not vars(cls)["__dataclass_params__"].frozen}
-    assert {cls.__name__ for cls in changing} == {"Collected", "Scenario"}
+    assert {cls.__name__ for cls in changing} == {"Collected", "Outcomes", "Scenario"}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from records import record
 
-from pytest_cowmem.judge.update import stale, update
+from pytest_cowmem.judge.update import merged, update
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile
 from pytest_cowmem.model.verdict import Judgment, Verdict
 
@@ -163,13 +163,16 @@ def test_a_new_profile_is_added_with_its_environment():
     assert new.profiles["elsewhere"] == Profile({"kernel": "new"}, {"t::a": entry(1)})
 
 
-def test_stale_needs_the_whole_file_or_its_absence():
-    tests = {"a.py::x": entry(1), "a.py::y": entry(1), "b.py::x": entry(1), "c.py::x": entry(1)}
-    baseline = Baseline({"here": Profile({}, tests), "there": Profile({}, tests)})
-    assert stale(baseline, ["here"], ["a.py::x"], ["a.py"], ["c.py"]) == [
-        ("here", "a.py::y"),
-        ("here", "c.py::x"),
-    ]
+def test_what_others_wrote_meanwhile_stays_but_where_this_run_changed_it():
+    new, changes = update(OLD, "changed", RUN, [("here", "t::gone")])
+    here = {"t::a": entry(101), "t::b": entry(100, 5), "t::d": entry(4), "t::gone": entry(1)}
+    meanwhile = Baseline({"here": Profile({"kernel": "theirs"}, here), "third": OTHER})
+    tests = {"t::a": entry(200, 5), "t::b": entry(50, 5), "t::c": entry(30), "t::d": entry(4)}
+    assert merged(meanwhile, new, changes) == Baseline(
+        {"here": Profile({"kernel": "new"}, tests), "third": OTHER}
+    )
+    assert merged(OLD, new, changes) == new
+    assert merged(Baseline(), new, changes[-1:]) == Baseline()
 
 
 @pytest.mark.parametrize(("grown", "private"), [(11, 111), (10, 100)])

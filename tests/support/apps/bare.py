@@ -284,6 +284,63 @@ def fork_a_daemon():
     os.wait()
 
 
+def rename(name):
+    """Give this process another command line, as setproctitle does: written over its own."""
+    with open("/proc/self/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    start, end = map(int, fields[45:47])  # arg_start and arg_end
+    ctypes.memmove(start, name.ljust(end - start, b"\0"), end - start)
+
+
+def fork_and_rename():
+    """Leave a fork behind under another name; return the name."""
+    ready, done = os.pipe()
+    pid = os.fork()
+    if not pid:
+        rename(b"janitor")
+        os.write(done, b"x")
+        time.sleep(600)
+        os._exit(0)
+    os.read(ready, 1)
+    with open(f"/proc/{pid}/cmdline", "rb") as command:
+        return command.read().rstrip(b"\0")
+
+
+def fork_below_a_program():
+    """Leave a fork behind whose parent then executed a program."""
+    if not os.fork():
+        if not os.fork():
+            time.sleep(600)
+            os._exit(0)
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def start_a_program_that_forks():
+    """Leave behind the fork of a program that has ended."""
+    program = "import os, time; os.fork() or time.sleep(600)"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def pool():
+    """Use a pool of forks, and end it."""
+    import multiprocessing
+
+    with multiprocessing.get_context("fork").Pool(2) as workers:
+        workers.map(abs, [1, 2])
+
+
+def fork_and_forget():
+    """Have a fork that ends at once, and do not wait for it."""
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+
+
+def run_a_program():
+    subprocess.run(["true"], check=True)
+
+
 def start_a_program_of_its_own_session():
     """Return the pid of a program that no signal to this process's group reaches."""
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
