@@ -16,8 +16,7 @@ _STDERR = 2
 _REHEARSALS = 3
 _PROBE_BYTES = 1 << 20
 # Freed chunks that glibc keeps for each thread count as in use (malloc/malloc.c, tcache): as many
-# of each size, 7 of them before glibc 2.42 and 16 since. A chunk has 8 bytes more than was asked
-# for.
+# of each size, 7 in glibc 2.36 and 16 in 2.43. A chunk has 8 bytes more than was asked for.
 _CACHED_SIZES = range(24, 1033, 16)
 _CACHED_CHUNKS = 16
 _FIELDS = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
@@ -41,13 +40,19 @@ class Pymalloc:
         CPython prints the table "class, size, pools, blocks in use, blocks left" to standard error
         (Objects/obmalloc.c, _PyObject_DebugMallocStats).
         """
-        stderr = os.dup(_STDERR)
+        try:
+            stderr = os.dup(_STDERR)
+        except OSError:  # the app has closed it
+            stderr = None
         os.dup2(self._table, _STDERR)
         try:
             sys._debugmallocstats()
         finally:
-            os.dup2(stderr, _STDERR)
-            os.close(stderr)
+            if stderr is None:
+                os.close(_STDERR)
+            else:
+                os.dup2(stderr, _STDERR)
+                os.close(stderr)
         text = os.pread(self._table, os.lseek(self._table, 0, os.SEEK_CUR), 0)
         os.lseek(self._table, 0, os.SEEK_SET)
         in_use = 0

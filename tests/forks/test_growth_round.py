@@ -74,9 +74,10 @@ def test_other_requests_than_expected_are_told_as_well(keeping, growth, way, exp
 
 
 def test_growth_is_told_under_another_allocator_of_the_interpreter(zygotes, growth, way):
+    """Less exactly: a small object may take a free chunk that is larger."""
     keeping = zygotes.get(App("bare:keeping", env={"PYTHONMALLOC": "malloc"}))
     assert growth(keeping, way("/nothing", REQUESTS), REQUESTS) == Growth(0)
-    assert growth(keeping, way("/object", REQUESTS), REQUESTS).per_request in range(16, 49)
+    assert growth(keeping, way("/bytes?64", 200), 200).per_request in range(64, 161)
 
 
 def test_an_allocator_that_does_not_tell_is_none_and_not_zero():
@@ -102,3 +103,15 @@ def test_standard_error_is_the_apps_again_after_a_reading():
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("", "still here")
+
+
+def test_an_app_that_has_closed_standard_error_is_told_as_well():
+    program = """if True:
+        import os
+        from pytest_cowmem.zygote import in_use
+        in_use.read()
+        os.close(2)
+        print(type(in_use.read()[0]).__name__, os.path.exists("/proc/self/fd/2"))
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "int False\n"
