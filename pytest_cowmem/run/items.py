@@ -7,6 +7,7 @@ import unittest
 from collections.abc import Collection
 from functools import cache
 from types import CodeType
+from typing import Any
 
 import pytest
 
@@ -49,9 +50,9 @@ def is_measured(item: pytest.Item) -> bool:
 
 def _asks_for(item: pytest.Item, name: str) -> set[str]:
     """The fixtures that the fixture `name` takes as arguments, or may ask for by name."""
-    manager = item.session._fixturemanager
+    node: Any = item if pytest.version_tuple >= (8, 1) else item.nodeid
     asked: set[str] = set()
-    for definition in manager.getfixturedefs(name, item) or ():
+    for definition in item.session._fixturemanager.getfixturedefs(name, node) or ():
         code = getattr(inspect.unwrap(definition.func), "__code__", None)
         asked.update(definition.argnames, _strings(code) if code else ())
     return asked

@@ -153,6 +153,15 @@ def test_a_root_above_removes_nothing(update, entries, folder):
     assert entries() == [*SUB, *RELATIVE]
 
 
+def test_a_baseline_that_two_roots_share_keeps_the_entries_of_both(update, entries, pytester):
+    for name in ("one", "two"):
+        (pytester.mkdir(name) / f"test_{name}.py").write_text(TWO)
+        update(f"--rootdir={name}", name)
+    assert [test.partition("::")[0] for test in entries()] == ["test_one.py"] * 2 + [
+        "test_two.py"
+    ] * 2
+
+
 def test_a_file_that_is_gone_has_stale_entries_wherever_it_was(update, entries, folder):
     update(test_it=TWO)
     (folder / "test_sub.py").rename(folder / "test_new.py")
