@@ -14,7 +14,9 @@ from pytest_cowmem.model.typed import typed
 FORMAT = 2
 LAYOUTS = 5  # that an update measures
 
-_FIELDS = frozenset({"source", "gc", "layout", "layouts", "modules"})  # the rest are metrics
+_CONDITIONS, _COLLECTIONS = "conditions", "gc_collections"  # what share a line of an entry
+_ALL = "all"  # generations
+_FIELDS = frozenset({"layouts", "modules"})  # the rest are metrics
 _EXPANDED = 5  # levels of objects with a line for each key: down to a test's figures
 
 Environment = Mapping[str, str | int]
@@ -167,18 +169,24 @@ def loads(text: str, name: str = "baseline") -> Baseline:
 
 
 def _entry(data: Mapping[str, Any]) -> Entry:
-    """An entry as `dumps` writes it: a metric is a number, or a mean with what layouts did."""
+    """An entry as `_lines` writes it: a metric is a number, or a mean with what layouts did."""
     fields = {name: data[name] for name in data if name in _FIELDS}
+    by_generation = typed(Mapping[str, int], data.get(_COLLECTIONS, {}), _COLLECTIONS)
+    counts = {
+        _COLLECTIONS if key == _ALL else f"{_COLLECTIONS}_{key}": count
+        for key, count in by_generation.items()
+    }
     figures = {
         name: typed(_Figure, value if isinstance(value, dict) else {"mean": value}, name)
         for name, value in data.items()
-        if name not in _FIELDS
+        if name not in _FIELDS | {_CONDITIONS, _COLLECTIONS}
     }
     entry: Entry = typed(
         Entry,
         {
+            **data[_CONDITIONS],
             **fields,
-            "metrics": {name: figure.mean for name, figure in figures.items()},
+            "metrics": counts | {name: figure.mean for name, figure in figures.items()},
             "first": _given({name: figure.first for name, figure in figures.items()}),
             "deviation": _given({name: figure.sd for name, figure in figures.items()}),
         },
@@ -239,12 +247,18 @@ def dumps(baseline: Baseline) -> str:
 
 
 def _lines(entry: Entry) -> dict[str, Any]:
-    """One entry as `_entry` reads it."""
-    lines: dict[str, Any] = {"gc": entry.gc, "layout": entry.layout, "source": entry.source}
+    """One entry, with a line for its conditions, each metric, and what is kept beside them."""
+    lines: dict[str, Any] = {
+        _CONDITIONS: {"gc": entry.gc, "layout": entry.layout, "source": entry.source}
+    }
     for name, mean in entry.metrics.items():
-        lines[name] = mean
-        if name in entry.deviation:
+        if name.startswith(_COLLECTIONS):
+            key = name.removeprefix(_COLLECTIONS).removeprefix("_") or _ALL
+            lines.setdefault(_COLLECTIONS, {})[key] = mean
+        elif name in entry.deviation:
             lines[name] = {"first": entry.first[name], "mean": mean, "sd": entry.deviation[name]}
+        else:
+            lines[name] = mean
     if entry.layouts != LAYOUTS:
         lines["layouts"] = entry.layouts
     if entry.modules:
