@@ -23,15 +23,17 @@ from pytest_cowmem.model.measurement import Sample
 APPS = Path(__file__).parent / "apps"
 
 
-def show(title: str, rows: Sequence[Sequence[object]], headers: Sequence[str]) -> None:
-    """Print one table under a title."""
-    print(f"\n## {title}\n{machine()}\n")
+def show(
+    title: str, rows: Sequence[Sequence[object]], headers: Sequence[str], python: str = ""
+) -> None:
+    """Print one table under a title; `python` is the measured version, if not the running one."""
+    print(f"\n## {title}\n{machine(python)}\n")
     print(tabulate(rows, headers=headers, tablefmt="github", floatfmt=".2f"), flush=True)
 
 
-def machine() -> str:
+def machine(python: str = "") -> str:
     """Return where and when the figures were measured, in one line."""
-    systems = f"Linux {platform.release()}, CPython {platform.python_version()}"
+    systems = f"Linux {platform.release()}, CPython {python or platform.python_version()}"
     return f"{time.strftime('%Y-%m-%d')}, {cpu_model()}, {systems}"
 
 
