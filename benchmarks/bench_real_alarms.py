@@ -12,7 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
@@ -121,21 +121,43 @@ def loaded_files(python: Python, app: str, package: Path) -> list[str]:
         return sorted(str(path.relative_to(root)) for path in inside if path.suffix == ".py")
 
 
-def jobs_of(python: Python, app: str, runs: int, edits: int, seed: str) -> list[Job]:
-    """Record an app's baselines, and return its runs and edits."""
-    jobs = []
-    if runs:
-        baseline = record_baseline(python, app)
-        for number in range(runs):
-            randomised, loaded = bool(number & 1), bool(number & 2)
-            jobs.append(Job(python, app, number, seed, randomised, loaded, baseline))
-    if edits:
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done with an app: so many runs, and so many edits."""
+
+    python: Python
+    app: str
+    runs: int
+    edits: int
+    seed: str
+
+
+def jobs_of(plan: Plan) -> list[Job]:
+    """Record an app's baselines, and return its runs and edits; none where that fails."""
+    try:
+        return [*runs_of(plan), *edits_of(plan)]
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        print(f"error: {plan.app}, {plan.python.version}, has no baseline: {error}", flush=True)
+        return []
+
+
+def runs_of(plan: Plan) -> Iterator[Job]:
+    """Give the runs of the unchanged suite, a quarter of them in each of the conditions."""
+    python, app, seed = plan.python, plan.app, plan.seed
+    baseline = record_baseline(python, app) if plan.runs else b""
+    for number in range(plan.runs):
+        yield Job(python, app, number, seed, bool(number & 1), bool(number & 2), baseline)
+
+
+def edits_of(plan: Plan) -> Iterator[Job]:
+    """Give the runs after an edit, idle and with randomisation off."""
+    if plan.edits:
+        python, app, seed = plan.python, plan.app, plan.seed
         package = package_of(python, app)
         baseline = record_baseline(python, app, [package])
         files = loaded_files(python, app, package)
-        for number in range(edits):
-            jobs.append(Job(python, app, number, seed, False, False, baseline, [package], files))
-    return jobs
+        for number in range(plan.edits):
+            yield Job(python, app, number, seed, False, False, baseline, [package], files)
 
 
 def perform_all(jobs: Sequence[Job], processes: int, log: Path) -> list[Done]:
@@ -226,12 +248,10 @@ def main(options: argparse.Namespace) -> None:
         python = venv_of(path)
         log = BUILD / python.version / "alarms.jsonl"
         log.unlink(missing_ok=True)
-        jobs: list[Job] = []
-        for app in options.app or APPS:
-            try:
-                jobs += jobs_of(python, app, options.runs, options.edits, options.seed)
-            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-                print(f"error: {app}, {python.version}, has no baseline: {error}", flush=True)
+        apps = options.app or APPS
+        plans = [Plan(python, app, options.runs, options.edits, options.seed) for app in apps]
+        with ProcessPoolExecutor(options.jobs) as pool:
+            jobs = [job for made in pool.map(jobs_of, plans) for job in made]
         done = perform_all(jobs, options.jobs, log)
         for kind, chosen in (
             ("unchanged suites", [one for one in done if not one.job.files]),

@@ -62,8 +62,8 @@ class Outcome:
 
     @property
     def sentence(self) -> str:
-        """What is wrong: the first paragraph of the failure."""
-        return " ".join(self.text.partition("\n\n")[0].split())
+        """What is wrong: the first paragraph of the failure, without its notes."""
+        return " ".join(self.text.partition("\n\n")[0].partition("\nnote: ")[0].split())
 
     @property
     def red(self) -> list[str]:
@@ -212,7 +212,8 @@ def record_baseline(python: Python, app: str, more: Sequence[Path] = (), *option
             outcomes = run(python, root, conditions, *options, "--cowmem-update")
             failed = [outcome for outcome in outcomes if outcome.failed]
             for outcome in failed:
-                print(f"red: {app}, {python.version}, baseline: {outcome.test}: {outcome.sentence}")
+                where = f"{app}, {python.version}, baseline"
+                print(f"red: {where}: {outcome.test}: {outcome.sentence}", flush=True)
             if not failed:
                 break
         return (root / BASELINE).read_bytes()
