@@ -16,19 +16,20 @@ from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 class Proof:
     """What the gate made of one kind of planted regression, in bytes.
 
-    `planted` is how much was planted when the gate went red, or in all. `allowed` is how much it
-    tolerates.
+    `planted` is how much was planted when the gate went red, or in all, and `grown` what private
+    grew by: what is kept may fit into free memory. `allowed` is how much is tolerated.
     """
 
     kind: str
     allowed: int
     planted: int
+    grown: int
     caught: bool
 
     @property
     def failed(self) -> bool:
         """Whether the gate stayed green at twice its tolerance. Less can be left to un-share."""
-        return not self.caught and self.planted >= 2 * self.allowed
+        return not self.caught and self.grown >= 2 * self.allowed
 
 
 @dataclass(frozen=True)

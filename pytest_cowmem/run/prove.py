@@ -7,8 +7,10 @@ from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.record import Proof
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment
 
-KINDS = ("read", "allocate")
+KEEP = "keep"
+KINDS = ("read", "allocate", KEEP)
 _STEPS = 16  # to one tolerance
+_STEPS_KEPT = 64  # to what is kept already, of which free memory can take megabytes
 
 
 def prove(kind: str, current: Round, private: int, judge: Callable[[int], Judgment]) -> Proof:
@@ -21,15 +23,18 @@ def prove(kind: str, current: Round, private: int, judge: Callable[[int], Judgme
     start = current.private()
     allowed = _allowed(private, judge)
     step = max(1, allowed // _STEPS // PAGE)
-    planted = 0
-    while planted <= 2 * allowed:
+    planted = grown = 0
+    caught = False
+    while grown <= 2 * allowed and not caught:
         could = current.plant(kind, step)
-        planted = current.private() - start
-        if judge(private + planted).verdict in TOO_HIGH:
-            return Proof(kind, allowed, planted, caught=True)
+        planted += could * PAGE
+        grown = current.private() - start
+        caught = judge(private + grown).verdict in TOO_HIGH
         if could < step:
             break
-    return Proof(kind, allowed, planted, caught=False)
+        if kind == KEEP:
+            step = max(step, planted // _STEPS_KEPT // PAGE)
+    return Proof(kind, allowed, planted if kind == KEEP else grown, grown, caught)
 
 
 def _allowed(private: int, judge: Callable[[int], Judgment]) -> int:

@@ -1,18 +1,21 @@
 """Plant a regression, to see whether the gate notices. Runs in the worker, in those rounds only."""
 
 import gc
+import itertools
 import mmap
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 _ITERATED = (list, tuple, set, frozenset)
+_SIZES = (48, 64, 112, 224, 480, 1000, 4000)  # bytes of objects: pymalloc's and libc's
+_BYTES_OBJECT = 33  # sys.getsizeof(b"")
 _MOST_OBJECTS = 1_000_000  # looked at for one request, so that a heap without new pages ends it
 
 
 def plant(kind: str, pages: int) -> int:
-    """Dirty `pages` more pages, by "read" or "allocate"; returns how many could be."""
-    return read(pages) if kind == "read" else allocate(pages)
+    """Plant `pages` more pages of one kind; returns how many could be."""
+    return {"read": read, "allocate": allocate, "keep": keep}[kind](pages)
 
 
 def read(pages: int) -> int:
@@ -31,6 +34,17 @@ def allocate(pages: int) -> int:
     for page in range(pages):
         fresh[page * mmap.PAGESIZE] = 1
     _kept.append(fresh)
+    return pages
+
+
+def keep(pages: int) -> int:
+    """Keep objects of `pages` pages in all, as a cache would; free memory takes some of them."""
+    left = pages * mmap.PAGESIZE
+    for size in itertools.cycle(_SIZES):
+        if left <= 0:
+            return pages
+        _objects_kept.append(bytes(size - _BYTES_OBJECT))
+        left -= size
     return pages
 
 
@@ -67,3 +81,4 @@ def parts(obj: Any) -> Iterator[Any]:
 _objects = walk()
 _reached: set[int] = set()
 _kept: list[mmap.mmap] = []
+_objects_kept: list[bytes] = []

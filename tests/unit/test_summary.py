@@ -96,7 +96,7 @@ def test_a_regression_says_how_to_accept_it():
 
 
 def test_a_gate_that_stayed_green_is_a_bug():
-    text = failure.explain_failure(record(proofs=(Proof("read", MIB, 2 * MIB, False),)))
+    text = failure.explain_failure(record(proofs=(Proof("read", MIB, 2 * MIB, 2 * MIB, False),)))
     assert " ".join(text.split()).startswith(
         "the gate stayed green with 2.00 MiB planted (read), twice the 1.00 MiB it tolerates"
     )
@@ -179,7 +179,9 @@ def test_a_change_is_told_by_the_metrics_a_test_is_held_to():
 
 
 def test_the_smallest_regressions_caught_are_a_table_of_their_own():
-    proved = record(proofs=(Proof("read", 65536, 70000, True), Proof("allocate", 1, 2, False)))
+    proved = record(
+        proofs=(Proof("read", 65536, 70000, 70000, True), Proof("allocate", 1, 2, 2, False))
+    )
     header, _, line, end = terminal.proofs([proved])
     assert header.split() == ["smallest", "regression", "caught", "read", "allocate"]
     assert line.split() == ["test_memory::test_feed", "68.4", "KiB", "not", "at", "2", "B"]

@@ -225,6 +225,12 @@ def pad():
     seeded.extend([] for _ in range(int(os.environ["PADDING"])))
 
 
+def leave_holes():
+    """Free objects of all sizes between others that stay, so that no page is given back."""
+    objects = [bytes(size) for size in (15, 31, 79, 191, 447, 967, 3967) for _ in range(2_000)]
+    leaked.extend(objects[::8])
+
+
 def seed_worker():
     """For `after_fork`."""
     seeded.append(f"worker {os.getpid()}")
