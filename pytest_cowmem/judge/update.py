@@ -34,7 +34,8 @@ def update(
             changes.append(Change(record.profile, record.test, old, new))
             tests = {**profile.tests, record.test: new}
             environment = _without(record.environment, _UNRECORDED)
-            baseline = baseline.with_profile(record.profile, Profile(environment, tests))
+            written = replace(profile, environment=environment, tests=tests)
+            baseline = baseline.with_profile(record.profile, written)
     for key, test in gone:
         profile = baseline.profiles[key]
         changes.append(Change(key, test, profile.tests[test], None))
@@ -48,8 +49,8 @@ def merged(found: Baseline, updated: Baseline, changes: Iterable[Change]) -> Bas
     for change in changes:
         profile = found.profiles.get(change.profile, Profile())
         if change.new is not None:
-            environment = updated.profiles[change.profile].environment
-            profile = Profile(environment, {**profile.tests, change.test: change.new})
+            written = updated.profiles[change.profile]
+            profile = replace(written, tests={**profile.tests, change.test: change.new})
         elif change.test in profile.tests:
             left = {test: entry for test, entry in profile.tests.items() if test != change.test}
             profile = replace(profile, tests=left)

@@ -99,10 +99,14 @@ class _Figure:
 
 @dataclass(frozen=True)
 class Profile:
-    """The entries of one environment, and what is recorded beside its key."""
+    """The entries of one environment, and what is recorded beside its key.
+
+    `reference` has some metrics of a fixed app, which only interpreter and machine can change.
+    """
 
     environment: Environment = field(default_factory=dict)
     tests: Mapping[str, Entry] = field(default_factory=dict)
+    reference: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,11 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         _refuse_others(data, "format", "profiles")
         profiles = {}
         for key, value in data["profiles"].items():
-            _refuse_others(value, "environment", "tests")
+            _refuse_others(value, "environment", "reference", "tests")
             environment = typed(Environment, value["environment"])
             tests = {str(test): read(entry) for test, entry in value["tests"].items()}
-            profiles[key] = Profile(environment, tests)
+            reference = typed(Mapping[str, int], value.get("reference", {}))
+            profiles[key] = Profile(environment, tests, reference)
         return Baseline(profiles)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
@@ -239,6 +244,7 @@ def dumps(baseline: Baseline) -> str:
     profiles = {
         key: {
             "environment": {**profile.environment},
+            **({"reference": {**profile.reference}} if profile.reference else {}),
             "tests": {test: _lines(entry) for test, entry in profile.tests.items()},
         }
         for key, profile in baseline.profiles.items()

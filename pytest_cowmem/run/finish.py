@@ -8,6 +8,7 @@ import pytest
 
 from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import merged, update
+from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
@@ -15,6 +16,7 @@ from pytest_cowmem.run import baseline_file, gone
 from pytest_cowmem.run.collection import Collected
 from pytest_cowmem.run.gone import Gone
 from pytest_cowmem.run.outcomes import Outcomes
+from pytest_cowmem.run.reference import Reference
 from pytest_cowmem.run.session import Session
 from pytest_cowmem.run.settings import Settings, in_ci
 
@@ -77,6 +79,7 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
     dropped = stale if run.update in ("changed", "all") else []
     new, changes = update(session.baseline, run.update, records, dropped)
     if changes:
+        new = with_reference(new, session.reference, renew=run.update == "all")
         try:
             path = session.settings.baseline
             baseline_file.rewrite(path, lambda found: merged(found, new, changes))
@@ -84,6 +87,19 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
             return replace(run, refused=str(error))
     left = () if dropped else run.stale
     return replace(run, changes=tuple(changes), stale=left)
+
+
+def with_reference(baseline: Baseline, reference: Reference, renew: bool) -> Baseline:
+    """The baseline with the reference's figures where its profile has none.
+
+    `renew` replaces those that have moved.
+    """
+    profile = baseline.profiles.get(reference.profile)
+    if profile is None:
+        return baseline
+    if not profile.reference or (renew and list(reference.moved(profile.reference))):
+        profile = replace(profile, reference=reference.figures)
+    return baseline.with_profile(reference.profile, profile)
 
 
 def exit_status(run: Document, settings: Settings, status: int) -> int:

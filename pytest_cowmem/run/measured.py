@@ -74,12 +74,14 @@ def client_for(
     settings = session.settings
     explainer = Explainer(master, settings.timeout, settings.rootdir)
     gate = gate_for(session, renames, item, master)
+    recorded = session.baseline.profiles.get(gate.conditions.profile, Profile())
     with CowWorker(explainer.asked) as client:
         scenario = Scenario(
             id_of(item),
             client,
             master,
             lambda: session.zygotes.others(master.app),
+            lambda: session.reference.moved(recorded.reference),
             gate,
             settings,
             explainer,

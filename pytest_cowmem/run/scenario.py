@@ -1,6 +1,6 @@
 """Run one test's body in rounds, and judge what they measured. Runs in the pytest process."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -32,13 +32,15 @@ _MORE_ROUNDS = 3  # times the rounds asked for
 class Scenario:
     """What one test needs to be measured; `running` says that a round of it is under way.
 
-    `other_layouts` starts masters that have the same app in other layouts.
+    `other_layouts` starts masters that have the same app in other layouts. `moved` gives a sentence
+    where a fixed app has moved too.
     """
 
     test: str
     client: CowWorker
     master: Preforked
     other_layouts: Callable[[], Iterator[Preforked]]
+    moved: Callable[[], Iterable[str]]
     gate: Gate
     settings: Settings
     explainer: Explainer
@@ -61,6 +63,7 @@ class Scenario:
         growth = self.explainer.growth(body, measurement, self._running)
         measurement = measurement.with_growth(growth)
         ruling = self.gate.judge(measurement)
+        moved = self.moved() if ruling.failed and ruling.verdict is Verdict.REGRESSED else ()
         conditions = self.gate.conditions
         return Record(
             test=self.test,
@@ -72,7 +75,7 @@ class Scenario:
             judgments=ruling.judgments,
             verdict=ruling.verdict,
             failed=ruling.failed,
-            notes=(*ruling.notes, *notes, *self.master.notes),
+            notes=(*moved, *ruling.notes, *notes, *self.master.notes),
             entry=Entry.of(measurement, conditions, self.gate.figures),
             accepted=self.gate.accepted,
         )

@@ -8,16 +8,18 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.run import baseline_file
+from pytest_cowmem.run.reference import Reference
 from pytest_cowmem.run.settings import Settings
 
 
 @dataclass(frozen=True)
 class Session:
-    """A run's settings, the baseline it compares with, and its zygotes."""
+    """A run's settings, the baseline it compares with, its zygotes, and its reference."""
 
     settings: Settings
     baseline: Baseline
     zygotes: Zygotes
+    reference: Reference
 
 
 def start(config: pytest.Config) -> Session:
@@ -36,4 +38,4 @@ def start(config: pytest.Config) -> Session:
         raise pytest.UsageError(str(error)) from None
     zygotes = Zygotes(settings.rootdir, settings.path, settings.timeout)
     config.add_cleanup(zygotes.close)
-    return Session(settings, baseline, zygotes)
+    return Session(settings, baseline, zygotes, Reference(zygotes, settings.timeout))

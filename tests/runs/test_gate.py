@@ -159,6 +159,22 @@ def test_another_layout_is_decided_by_the_mean_of_several(shop, baseline, pytest
     assert "is compared with" not in told(green)
 
 
+def test_where_the_reference_has_moved_too_the_app_is_not_blamed_first(shop, pytester):
+    shop("--cowmem-update")
+    moved = "a fixed app of the standard library has moved too"
+    assert moved not in told(shop(PAGES=512))
+    path = pytester.path / "cowmem-baseline.json"
+    data = json.loads(path.read_text())
+    (profile,) = data["profiles"].values()
+    assert profile["reference"].keys() == {"private", "gc_full", "master"}
+    profile["reference"]["private"] += 1 << 20
+    path.write_text(json.dumps(data))
+    red = told(shop(PAGES=512))
+    assert f"{moved} since the baseline was written (private" in red
+    assert "gc_full" not in red.partition(moved)[2].partition(")")[0]
+    assert moved not in told(shop(PAGES=16))
+
+
 def test_without_another_layout_the_first_one_decides_and_it_is_said(shop, pytester):
     only_once = "import fcntl\nLOCK = open('lock', 'w')\nfcntl.flock(LOCK, fcntl.LOCK_EX | 4)\n"
     pytester.makepyfile(shop=only_once + APP)

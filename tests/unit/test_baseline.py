@@ -40,6 +40,7 @@ profiles = st.builds(
     Profile,
     environment=st.dictionaries(texts, texts | amounts, max_size=3),
     tests=st.dictionaries(texts, entries(), max_size=3),
+    reference=st.dictionaries(metrics, amounts, max_size=3),
 )
 baselines = st.builds(Baseline, st.dictionaries(texts, profiles, max_size=3))
 
