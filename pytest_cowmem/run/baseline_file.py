@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_cowmem.model.baseline import Baseline, dumps, loads
+from pytest_cowmem.model.baseline import Baseline
+from pytest_cowmem.model.baseline_text import dumps, loads
 from pytest_cowmem.model.errors import UsageError
 
 _LOCK_SECONDS = 30.0

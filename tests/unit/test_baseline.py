@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cowmem.model.baseline import Baseline, Entry, Profile, dumps, loads
+from pytest_cowmem.model.baseline import Baseline, Entry, Profile
+from pytest_cowmem.model.baseline_text import dumps, loads
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.run import baseline_file
