@@ -13,6 +13,7 @@ from typing import Any
 
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
@@ -61,15 +62,13 @@ class Explainer:
             self._measured = current.finish()
 
     def sample(
-        self, body: Callable[[], object], running: Running, master: Preforked | None = None
+        self, body: Callable[[], object], running: Running, master: Preforked, full: Collected
     ) -> Sample:
         """What one round of a body measures. A body that asks for an explanation is traced first.
 
-        `running` opens a round and has the test's client talk to it. `master` is another one of the
-        same app.
+        `running` opens a round and has the test's client talk to it. `master` may be another one of
+        the same app. `full` is what a full collection costs there.
         """
-        master = master or self._master
-        full = master.full_collection()
         try:
             with running(Round(master, self._timeout)) as current:
                 body()
@@ -77,7 +76,7 @@ class Explainer:
                 return sample
         except TraceFirst:
             self._answer(body, running)
-        return self.sample(body, running, master)
+        return self.sample(body, running, master, full)
 
     def growth(
         self, body: Callable[[], object], measured: Measured, running: Running

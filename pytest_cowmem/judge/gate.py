@@ -123,18 +123,16 @@ class Gate:
         around = (compared or 0) if baseline is None else baseline
         tolerated = tolerance.allows(around) if tolerance else 0
         limit = self.budget.limits.get(name)
-        if metric.beside and compared is not None:
-            compared = self._as_then(metric.beside, compared, measurement)
+        if name in measurement.beside and compared is not None:
+            compared = min(compared, self._as_then(metric, measurement))
         allowed = max(tolerated, round(chance))
         return _Lines(tolerance is not None, limit, baseline, compared, tolerated, allowed)
 
-    def _as_then(self, beside: str, measured: int, measurement: Measurement) -> int:
-        """A time, or the lesser one that it would be at the speed of the baseline's machine.
-
-        `beside` names the time that is measured beside it, and that the machine moves as well.
-        """
-        then, now = self._figures.get(beside), measurement.values.get(beside)
-        return min(measured, measured * then // now) if then and now else measured
+    def _as_then(self, metric: Metric, measurement: Measurement) -> int:
+        """A time as it would be if the one beside it took as long as when the entry was written."""
+        time, now = measurement.beside[metric.name]
+        then = self._figures.get(metric.beside)
+        return time * then // now if then else time
 
     def _verdict(self, metric: Metric, measured: int | None, spread: int, lines: _Lines) -> Verdict:
         if measured is None or lines.compared is None:  # though budget or baseline have it

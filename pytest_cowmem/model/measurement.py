@@ -44,8 +44,9 @@ class Measurement:
 
     `values` has one amount a metric. `spread` is the distance from the first layout's amount within
     which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
-    each layout's amount of the metrics that count pages, the first layout's first. `growth` is what
-    a growth round found, whose bytes are among the values.
+    each layout's amount of the metrics that count pages, the first layout's first. `beside` has
+    times with the time beside them, of the round in which they were shortest for that. `growth` is
+    what a growth round found, whose bytes are among the values.
     """
 
     values: Mapping[str, int]
@@ -54,6 +55,7 @@ class Measurement:
     requests: int
     rounds: int
     layouts: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    beside: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     children_ended: bool = False
     growth: Growth | None = None
 
@@ -88,6 +90,7 @@ class Measurement:
             rounds[-1].requests,
             len(rounds),
             layouts,
+            _beside(rounds),
             any(sample.children_ended for sample in samples),
         )
 
@@ -109,6 +112,20 @@ class Measurement:
     def with_growth(self, growth: Growth | None) -> "Measurement":
         """The same with what a growth round found."""
         return replace(self, **_grown(self.values, growth))
+
+
+def _beside(rounds: Sequence[Sample]) -> dict[str, tuple[int, int]]:
+    """Each time that is seen beside another one, with that one, where their ratio is least."""
+    found = {}
+    for name, metric in METRICS.items():
+        pairs = [
+            (sample.values[name], sample.values[metric.beside])
+            for sample in rounds
+            if name in sample.values and sample.values.get(metric.beside)
+        ]
+        if pairs:
+            found[name] = min(pairs, key=lambda pair: pair[0] / pair[1])
+    return found
 
 
 def _grown(values: Mapping[str, int], growth: Growth | None) -> dict[str, Any]:

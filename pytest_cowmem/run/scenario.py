@@ -9,6 +9,7 @@ import httpx2
 import pytest
 
 from pytest_cowmem.explain.asked import Explainer
+from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
@@ -49,15 +50,18 @@ class Scenario:
     def measure(self, body: Body) -> Record:
         """Run the body in rounds and judge them. What it raises comes through.
 
-        Three times as many rounds are run where that could change the verdict.
+        Three times as many rounds are run where that could change the verdict. Each of them has a
+        full collection of its own beside it, since a time may be too long.
         """
         rounds = self.gate.budget.rounds or self.settings.rounds
-        sample = self.explainer.sample
-        samples = [sample(body, self._running) for _ in range(rounds)]
+        full = self.master.full_collection()
+        samples = [self._sample(body, self.master, full) for _ in range(rounds)]
         measurement = Measurement.of(samples)
         if undecided(self.gate.judge(measurement)):
-            more = (_MORE_ROUNDS - 1) * rounds
-            samples += [sample(body, self._running) for _ in range(more)]
+            samples += [
+                self._sample(body, self.master, self.master.full_collection())
+                for _ in range((_MORE_ROUNDS - 1) * rounds)
+            ]
             measurement = Measurement.of(samples)
         measurement, notes = self._in_other_layouts(body, samples, measurement)
         growth = self.explainer.growth(body, measurement, self._running)
@@ -97,9 +101,12 @@ class Scenario:
                 return measurement, [f"no other layout could be measured: {said}"]
             if master is None:
                 break
-            others.append(self.explainer.sample(body, self._running, master))
+            others.append(self._sample(body, master, master.full_collection()))
             measurement = Measurement.of(samples, others)
         return measurement, []
+
+    def _sample(self, body: Body, master: Preforked, full: Collected) -> Sample:
+        return self.explainer.sample(body, self._running, master, full)
 
     def calls_for_explanation(self, record: Record) -> bool:
         """Whether a record is to say why: it is too high, or the user or an update asks for it."""

@@ -115,6 +115,13 @@ def test_bytes_and_counts_by_median_times_by_minimum():
     assert summary.layouts == {"private": (12,)}
 
 
+def test_a_time_is_seen_beside_that_of_its_own_round():
+    pairs = [(40, 20), (90, 60), (50, 25)]  # the second ran on a machine three times as slow
+    samples = [Sample({"gc_pause": pause, "gc_full_pause": full}, (), 1) for pause, full in pairs]
+    assert Measurement.of(samples).beside == {"gc_pause": (90, 60)}
+    assert Measurement.of([Sample({"gc_pause": 1, "gc_full_pause": 0}, (), 1)]).beside == {}
+
+
 def test_what_counts_pages_is_the_mean_of_the_layouts():
     rounds = [Sample({"private": p, "gc_collections": 3}, (), 1) for p in (10, 12, 500)]
     others = [Sample({"private": p, "gc_collections": 9}, ("late",), 1) for p in (18, 31)]

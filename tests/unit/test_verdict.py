@@ -189,9 +189,12 @@ MS = 10**6
     ],
 )
 def test_a_pause_is_longer_where_a_full_collection_beside_it_is_not(now, then, verdict):
-    named = ("gc_pause", "gc_full_pause")
-    measurement = measured(**dict(zip(named, now, strict=True)))
-    accepted = entry(**dict(zip(named, then, strict=True)))
+    pause, full = now
+    measurement = replace(
+        measured(gc_pause=pause, gc_full_pause=full),
+        beside={"gc_pause": (pause, full)} if full else {},
+    )
+    accepted = entry(gc_pause=then[0], gc_full_pause=then[1])
     assert of_first(measurement, accepted) is verdict
 
 
