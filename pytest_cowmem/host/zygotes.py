@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,7 +21,7 @@ from pytest_cowmem.model.baseline import LAYOUTS
 from pytest_cowmem.model.errors import AppFailed, CannotMeasure, ZygoteDied
 from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.model.units import render
-from pytest_cowmem.zygote import messages, pauses, process, wire
+from pytest_cowmem.zygote import messages, pauses, process, start, wire
 
 # Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
 # 2.2 ms on an AMD EPYC, CPython 3.10 to 3.13.
@@ -59,23 +59,22 @@ class Zygote:
         self.table[0] = 0  # our own mapping of the page makes it a shared one
         self._control, far = socket.socketpair()
         self._control.settimeout(timeout)
+        environ = _environment(app)
         with far:
-            self._process = self._execute(rootdir, far)
+            self._process = self._execute(rootdir, far, environ)
         folders = [str(rootdir), *path, *app.pythonpath]
-        self._start = self._first_message(folders, seed, bytecode)
+        self._start = self._first_message(folders, seed, bytecode, environ)
         self._table_fd = fd
         self._send(self._start, fd)
 
-    def _execute(self, rootdir: Path, far: socket.socket) -> "subprocess.Popen[bytes]":
-        environ = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in _NOT_INHERITED and not name.startswith(_PYTESTS_OWN)
-        }
+    def _execute(
+        self, rootdir: Path, far: socket.socket, environ: Mapping[str, str]
+    ) -> "subprocess.Popen[bytes]":
         with process.fixed_addresses():
             return subprocess.Popen(
-                [sys.executable, "-m", "pytest_cowmem.zygote", "start"],
-                env=environ | {"PYTHONHASHSEED": "0"} | dict(self.app.env),
+                # -P: it lists the root folder, whose files vary, only when it is told to.
+                [sys.executable, "-P", "-m", "pytest_cowmem.zygote", "start"],
+                env={name: value for name, value in environ.items() if start.read_at_exec(name)},
                 cwd=rootdir,
                 stdin=far.fileno(),
                 stdout=self._outputs.stdout,
@@ -91,7 +90,9 @@ class Zygote:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def _first_message(self, path: list[str], seed: int, bytecode: str) -> wire.Message:
+    def _first_message(
+        self, path: list[str], seed: int, bytecode: str, environ: Mapping[str, str]
+    ) -> wire.Message:
         target, factory = parse_target(self.app.target)
         config = {
             "target": target,
@@ -103,6 +104,10 @@ class Zygote:
             "gc": self.app.gc,
             "seed": seed,
             "bytecode": bytecode,
+            "environ": (
+                tuple(map(os.fsencode, environ)),
+                tuple(map(os.fsencode, environ.values())),
+            ),
         }
         return messages.START, config
 
@@ -229,6 +234,16 @@ class Zygote:
         os.close(self._table_fd)
         self.table.release()
         self._shared.close()
+
+
+def _environment(app: App) -> dict[str, str]:
+    """The variables that an app gets."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in _NOT_INHERITED and not name.startswith(_PYTESTS_OWN)
+    }
+    return inherited | {"PYTHONHASHSEED": "0"} | dict(app.env)
 
 
 def _not_preloaded(target: str, line: str, traceback: str) -> str:

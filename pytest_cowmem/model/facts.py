@@ -10,7 +10,7 @@ class Facts:
     """Facts of a master that is ready to fork.
 
     `gc_speed` is nanoseconds that its interpreter takes to collect 100,000 lists. `layout` is a
-    digest of where the app's objects lie, and `ballast` bytes that are kept to make it another one.
+    digest of where the app's objects lie, and `ballast` bytes that are kept to make it what it is.
     `gc_enabled` says whether workers collect, `gc_frozen` how many objects are frozen. `threads`
     names the threads besides the main one. `harness` names the modules that were loaded before the
     app, and `modules` all of them.

@@ -20,14 +20,12 @@ def main() -> None:
     process.adopt_orphans()
     stage = sys.argv.pop()
     environ, folder = dict(os.environ), os.getcwd()
-    bytecode.restore_refusal()
     control = socket.socket(fileno=os.dup(0))
     elsewhere = master.run(control, once_more=stage != SECOND_STAGE)
     if elsewhere is None:
         return
-    os.environ.clear()  # the app may have changed it, and gone elsewhere
+    os.environ.clear()  # it has more since then, and the app may have gone elsewhere
     os.environ.update(environ)
-    bytecode.restore_refusal()
     os.chdir(folder)
     if elsewhere:
         bytecode.start_elsewhere(elsewhere, _MODULE, FIRST_STAGE)

@@ -11,8 +11,7 @@ from types import ModuleType
 from typing import NoReturn
 
 _CLOCK_TICK = 20_000_000  # nanoseconds by which a file's time can lag behind the clock
-_FOLDER, _REFUSED = "pycache_prefix", "cowmem_dont_write_bytecode"  # options of -X
-_VARIABLE = "PYTHONDONTWRITEBYTECODE"
+_ELSEWHERE = "cowmem_bytecode_elsewhere"  # an option of -X
 
 
 def compiled_since(begun: int) -> bool:
@@ -43,30 +42,25 @@ def _written(path: str) -> int:
 
 def is_elsewhere() -> bool:
     """Whether this process keeps byte code in a folder of the plugin's."""
-    return _REFUSED in sys._xoptions
-
-
-def restore_refusal() -> None:
-    """Give the app back the variable that `start_elsewhere` took from this interpreter."""
-    if refused := sys._xoptions.get(_REFUSED):
-        os.environ[_VARIABLE] = str(refused)
+    return _ELSEWHERE in sys._xoptions
 
 
 def start_over(module: str, stage: str) -> NoReturn:
     """Execute `module` again, with byte code where it is now."""
-    options = [f"{_FOLDER}={sys.pycache_prefix}", _refusal()] if is_elsewhere() else []
-    _execute(options, module, stage)
+    if is_elsewhere():
+        start_elsewhere(str(sys.pycache_prefix), module, stage)
+    _execute([], module, stage)
 
 
 def start_elsewhere(folder: str, module: str, stage: str) -> NoReturn:
-    """Execute `module` again, with its byte code and the app's in `folder`."""
-    _execute([f"{_FOLDER}={folder}", _refusal()], module, stage)
+    """Execute `module` again, with its byte code and the app's in `folder`.
 
-
-def _refusal() -> str:
-    return f"{_REFUSED}={os.environ.pop(_VARIABLE, '')}"
+    The interpreter must not see that it may write none. The app gets that variable later, with all
+    others.
+    """
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _execute(["-X", f"pycache_prefix={folder}", "-X", _ELSEWHERE], module, stage)
 
 
 def _execute(options: "list[str]", module: str, stage: str) -> NoReturn:
-    words = [word for option in options for word in ("-X", option)]
-    os.execv(sys.executable, [sys.executable, *words, "-m", module, stage])
+    os.execv(sys.executable, [sys.executable, *options, "-P", "-m", module, stage])

@@ -11,14 +11,25 @@ import time
 from types import ModuleType
 from typing import Any
 
-from pytest_cowmem.zygote import ballast, bytecode, messages, pauses, process, twin, wire, worker
+from pytest_cowmem.zygote import (
+    ballast,
+    bytecode,
+    messages,
+    pauses,
+    process,
+    start,
+    twin,
+    wire,
+    worker,
+)
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
 from pytest_cowmem.zygote.serve.interfaces import load_app
 from pytest_cowmem.zygote.serve.load import load
 
 # CPython 3.11 specialises the code that forks at its eighth call, which moved 3 to 4 pages. Before
-# the app is loaded a fork is cheap. The two forks after it, to time collections and to take the
+# the app is loaded a fork is cheap, and before anything that varies from start to start all that it
+# leaves behind is the same. The two forks after the app, to time collections and to take the
 # layout, are those that leave other pages behind than later ones.
 _FORKS_BEFORE = 10
 # CPython specialises a code object within its first dozens of calls, and then writes to it no more.
@@ -31,14 +42,17 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
     Where source was compiled on the way, the zygote has to start over from the byte code. The
     folder for it comes back then, "" where it was written beside the source.
     """
-    config: dict[str, Any] = wire.receive_message(control)[1]
-    (table_fd,) = wire.receive_fds(control, 1)
     for _ in range(_FORKS_BEFORE):
         in_throwaway_fork(os.getpid)
+    config: dict[str, Any] = wire.receive_message(control)[1]
+    (table_fd,) = wire.receive_fds(control, 1)
+    start.take_path(config["path"])
+    start.take_environment(*config.pop("environ"))
     begun = time.time_ns()
     harness = list(sys.modules)
+    kept = start.settle()
     try:
-        kept = ballast.keep(config["seed"])
+        kept += ballast.keep(config["seed"])
         preloaded = preload(config)
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
         compiled, lacking = bytecode.compiled_since(begun), bytecode.is_lacking()
@@ -62,7 +76,6 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
 
 def preload(config: "dict[str, Any]") -> worker.Preloaded:
     """Import the app, and the module of its `prepare`, under its GC policy."""
-    sys.path[:0] = [path for path in config["path"] if path not in sys.path]
     policy = config["gc"]
     if policy in ("freeze", "off"):
         gc.disable()
