@@ -40,7 +40,6 @@ _RUN = 60
 _LIMIT = 4 * 2**20  # bytes that are tried
 _LEFT = 16  # holes of a size class that filling itself may leave
 
-_ROUND = 2**20  # to which the heap's top is aligned: hashes of addresses then stay the same too
 _CHUNK = 2**16  # less than what malloc would map on its own
 _HEADER, _OVERHEAD, _LEAST = 16, 8, 32  # glibc's, in bytes on 64 bits (malloc/malloc.c)
 # Each takes what is left of the free chunks that are as large. Those of at most 1032 bytes are kept
@@ -169,7 +168,7 @@ def _objects(size: int, count: int) -> "Iterator[object]":
 
 
 def fill_heap() -> None:
-    """Have malloc's next chunk lie at the heap's top, at a round address.
+    """Have malloc's next chunk lie at the heap's top, where a page begins.
 
     malloc_trim(3) leaves less than a page there, so that the heap grows at the same chunk too.
     """
@@ -180,17 +179,9 @@ def fill_heap() -> None:
             if (address := _malloc(size)) >= top:
                 break
         top = address  # the first one is too long for a hole in the last two pages
-    _pad(address - _HEADER + _LEAST)
+    top = address - _HEADER + _LEAST
+    _malloc((-top - _LEAST) % mmap.PAGESIZE + _LEAST - _OVERHEAD)
     _trim(0)
-
-
-def _pad(top: int) -> None:
-    """Take chunks from the top until it is at a round address, unless they come from elsewhere."""
-    while gap := -top % _ROUND:
-        size = gap if _LEAST <= gap <= _CHUNK else _CHUNK // 2
-        if _malloc(size - _OVERHEAD) != top + _HEADER:
-            return
-        top += size
 
 
 def sweep() -> None:
