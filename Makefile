@@ -18,9 +18,8 @@ DOCS = .venvs/docs
 demo: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem
 
-# Accepts the example's figures on this Python. The second run sees the files that the first left.
+# Accepts the example's figures on this Python.
 record: $(VENV)/installed
-	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
 	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
 
 test: $(VENV)/installed

@@ -32,7 +32,7 @@ _MEASURED = (
     (r"\s+", " "),
 )
 # Whether a layout is another one than the baseline's is the machine's doing.
-_LAYOUT_NOTE = re.compile(r"note: another layout than|note: and <bytes> that was given back")
+_LAYOUT_NOTE = re.compile(r"note: objects lie in other pages than in the baseline's run")
 _LINES_TABLE = re.compile(r" *private +line +function +most of it under")
 _ROW = re.compile(r" *\d[\d,.]* \w+  ")
 
