@@ -202,7 +202,8 @@ COUNTED = ["runs", "red runs", "tests", "red tests", "red metrics", "more layout
 
 def show_alarms(python: Python, kind: str, done: Sequence[Done]) -> None:
     """Show what was red, by app and by conditions, and how much `private` moved."""
-    rows = [[app, *counted(one for one in done if one.job.app == app)] for app in APPS]
+    apps = [app for app in APPS if any(one.job.app == app for one in done)]
+    rows = [[app, *counted(one for one in done if one.job.app == app)] for app in apps]
     rows.append(["all", *counted(done)])
     show(f"False alarms, {kind}, by app", rows, ["app", *COUNTED], python.version)
     rows = []
@@ -216,9 +217,10 @@ def show_alarms(python: Python, kind: str, done: Sequence[Done]) -> None:
                 rows.append([*words, *counted(same)])
     headers = ["randomisation", "machine", *COUNTED]
     show(f"False alarms, {kind}, by conditions", rows, headers, python.version)
-    rows = [row for app in APPS if (row := moved(app, done))]
+    rows = [row for app in apps if (row := moved(app, done))]
     headers = ["app", "least private KiB", "most", "median sd, pages", "largest sd", "its test"]
-    show(f"How much `private` moved from run to run, {kind}", rows, headers, python.version)
+    if rows:
+        show(f"How much `private` moved from run to run, {kind}", rows, headers, python.version)
 
 
 def moved(app: str, done: Iterable[Done]) -> list[object]:

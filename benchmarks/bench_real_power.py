@@ -37,13 +37,13 @@ KIB = 1024
 CAUGHT = 0.95
 AT_ONCE = 2  # steps of a kind in a run
 MOST = 10  # runs in all, for each that a step takes
-AMOUNTS = [0, 16 * KIB, 32 * KIB, 48 * KIB, 64 * KIB, 96 * KIB, 128 * KIB, 192 * KIB, 256 * KIB]
+AMOUNTS = [size * KIB for size in (0, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512)]
 LADDERS: dict[str, list[int]] = {
     "read": AMOUNTS,
     "allocate": AMOUNTS,
     "collect": AMOUNTS,
     "collect_all": [0, 1],
-    "leak": [0, 16, 64, 128, 256, 512, 1024],  # bytes a request
+    "leak": [0, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192],  # bytes a request
 }
 KINDS = [*LADDERS, "late"]
 IMPORTED = [16 * KIB, 32 * KIB, 64 * KIB, 96 * KIB, 128 * KIB, 256 * KIB]

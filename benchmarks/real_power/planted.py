@@ -11,7 +11,7 @@ import sys
 from configparser import ConfigParser
 from functools import wraps
 
-LISTS = 4096  # of 64 bytes each, with the header that the collector needs
+LISTS = 8192  # of 64 bytes each, with the header that the collector needs
 LIST_BYTES = 64
 ini = ConfigParser()
 ini.read("pytest.ini")
