@@ -124,7 +124,7 @@ def test_what_is_kept_for_a_layout_is_in_no_figure(measure, tmp_path):
     _, plain, zygote = private_pages(measure, tmp_path)
     _, seeded, other = private_pages(measure, tmp_path, 3)
     assert other.facts.ballast - zygote.facts.ballast > MIB // 8
-    assert abs(other.size - zygote.size) < MIB // 8
+    assert abs(other.size - zygote.size) < MIB // 16
     for metric in ("private", "uss", "gc_full"):
         assert abs(seeded.values[metric] - plain.values[metric]) < MIB // 8, metric
 
