@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 from contextlib import closing
@@ -122,11 +123,14 @@ def test_equal_seeds_are_equal_layouts(measure, tmp_path):
 def test_what_is_kept_for_a_layout_is_in_no_figure(measure, tmp_path):
     private_pages(measure, tmp_path)  # compiles
     _, plain, zygote = private_pages(measure, tmp_path)
-    _, seeded, other = private_pages(measure, tmp_path, 3)
-    assert other.facts.ballast - zygote.facts.ballast > MIB // 8
-    assert abs(other.size - zygote.size) < MIB // 16
+    seeded = [private_pages(measure, tmp_path, seed) for seed in range(1, 5)]
+    for _, _, other in seeded:
+        assert other.facts.ballast - zygote.facts.ballast > 200 * 1024
+        assert abs(other.size - zygote.size) < 64 * 1024
     for metric in ("private", "uss", "gc_full"):
-        assert abs(seeded.values[metric] - plain.values[metric]) < MIB // 8, metric
+        mean = statistics.mean(sample.values[metric] for _, sample, _ in seeded)
+        # A layout's noise is 40 to 60 KiB.
+        assert abs(mean - plain.values[metric]) < 200 * 1024, metric
 
 
 @pytest.mark.parametrize("allocator", ["malloc", "debug"])
