@@ -172,13 +172,22 @@ def fill_heap() -> None:
     _trim(0)
     top = _sbrk(0) - 2 * mmap.PAGESIZE
     for size in _SIZES:
-        for _ in range(_LIMIT // size):
-            if (address := _malloc(size)) >= top:
-                break
-        top = address  # the first one is too long for a hole in the last two pages
-    top = address - _HEADER + _LEAST
+        # The first chunk is too long for a hole in the last two pages.
+        address = _take_free_chunks(size, top)
+        if not top <= address < _sbrk(0):
+            return  # another allocator's, or mapped on its own
+        top = address
+    top += _LEAST - _HEADER
     _malloc((-top - _LEAST) % mmap.PAGESIZE + _LEAST - _OVERHEAD)
     _trim(0)
+
+
+def _take_free_chunks(size: int, top: int) -> int:
+    """Take chunks until one is not below `top`; its address, 0 for too many."""
+    for _ in range(_LIMIT // size):
+        if (address := _malloc(size)) >= top:
+            return int(address)
+    return 0
 
 
 def sweep() -> None:

@@ -141,6 +141,13 @@ def test_another_allocator_is_left_alone(allocator, zygotes, talk):
         assert client.get("/").text == "ok"
 
 
+def test_a_heap_that_does_not_grow_at_its_top_is_left_alone(zygotes, talk):
+    zygote = zygotes.get(App("bare:quiet", env={"MALLOC_MMAP_THRESHOLD_": "1000"}))
+    assert zygote.size < 64 * MIB
+    with talk(zygote) as client:
+        assert client.get("/").text == "ok"
+
+
 def test_without_glibc_the_heap_is_left_alone():
     program = """if True:
         import ctypes
