@@ -142,8 +142,9 @@ def test_another_allocator_is_left_alone(allocator, zygotes, talk):
 
 
 def test_a_heap_that_does_not_grow_at_its_top_is_left_alone(zygotes, talk):
+    usual = zygotes.get(App("bare:quiet")).size
     zygote = zygotes.get(App("bare:quiet", env={"MALLOC_MMAP_THRESHOLD_": "1000"}))
-    assert zygote.size < 64 * MIB
+    assert abs(zygote.size - usual) < 4 * MIB
     with talk(zygote) as client:
         assert client.get("/").text == "ok"
 
