@@ -78,10 +78,12 @@ def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
     generation come first.
     """
     both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
-    parts = sorted((part for part in both if part.bytes), key=lambda part: -part.bytes)
-    if red and all(metric.startswith("gc_") for metric in red):
-        parts.sort(key=lambda part: _distance(part, red))
-    return parts
+    both.sort(key=lambda part: -part.bytes)
+    if not (red and all(metric.startswith("gc_") for metric in red)):
+        return [part for part in both if part.bytes]
+    both.sort(key=lambda part: _distance(part, red))
+    # After a freeze a collection too many may have copied nothing.
+    return [part for part in both if part.bytes or _distance(part, red) == 0]
 
 
 def _distance(part: Line | Collections, red: set[str]) -> int:

@@ -4,19 +4,26 @@ A seed gives a layout. What is kept is never used, and the collector does not lo
 shared, and no worker pays for it.
 """
 
+import sys
 from collections.abc import Iterator
 
 _POOL = 16 * 1024  # pymalloc's since CPython 3.10 (Include/internal/pycore_obmalloc.h)
 _STEP, _MOST = 16, 512  # its size classes; what is larger comes from malloc
 _BYTES_OBJECT = 33  # sys.getsizeof(b"")
 
+# The interpreter's table of interned strings is allocated anew when it is full, 940 KiB at once for
+# some 30,000 names, and by whoever interns the last free one. A few names more or less in the app
+# decide whether that is a worker, so their number differs between layouts, by as many names as a
+# request and its late imports may intern.
+_MOST_NAMES = 2048
+
 _kept: "list[object]" = []
 
 
 def keep(seed: int) -> int:
-    """Keep less than a pool of objects of each size class, and one larger block; bytes in all.
+    """Keep less than a pool of objects of each size class, a larger block, and interned names.
 
-    Seed 0 keeps nothing.
+    Returns the bytes in all. Seed 0 keeps nothing.
     """
     if not seed:
         return 0
@@ -28,7 +35,9 @@ def keep(seed: int) -> int:
         total += size * count
     larger = _MOST + 1 + next(numbers) % _POOL
     _kept.append(bytes(larger))
-    return total + larger
+    names = [sys.intern(f"ballast {number}") for number in range(next(numbers) % _MOST_NAMES)]
+    _kept.extend(names)
+    return total + larger + sum(map(sys.getsizeof, names))
 
 
 def _of_size(size: int, index: int) -> object:

@@ -77,6 +77,19 @@ def test_code_objects_without_room_share_the_last_number(monkeypatch: pytest.Mon
     assert [tracer.code(Thread(0), code) for code in codes] == [1, 2, 3, 3, 3]
 
 
+@pytest.mark.parametrize("met", [0, 1, 100, 170])
+def test_there_is_room_for_as_many_code_objects_as_were_met(tracer: Tracer, met: int) -> None:
+    kept = [code_of(APP) for _ in range(2 * met)]
+    for code in kept[:met]:
+        tracer.code(tracer.thread(), code)
+    tracer.make_room()
+    assert [*tracer.codes.values()] == list(range(1, met + 1))
+    size = sys.getsizeof(tracer.codes)
+    for code in kept[met:]:
+        tracer.code(tracer.thread(), code)
+    assert sys.getsizeof(tracer.codes) == size
+
+
 def test_only_a_librarys_code_is_left_alone_in_time(tracer: Tracer) -> None:
     def left(path: str) -> int:
         return tracer.left[tracer.code(Thread(0), code_of(path))]

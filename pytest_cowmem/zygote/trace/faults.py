@@ -206,6 +206,18 @@ class Tracer:
             thread.own += cost
         return number
 
+    def make_room(self) -> None:
+        """Have the dict of code objects grow now: a worker that met one more could pay for that.
+
+        It then has room for about as many again (Objects/dictobject.c, GROWTH_RATE).
+        """
+        size, taken = sys.getsizeof(self.codes), 0
+        while sys.getsizeof(self.codes) == size:
+            taken -= 1
+            self.codes[taken] = 0  # no id is negative
+        for number in range(taken, 0):
+            del self.codes[number]
+
     def _events_left(self, path: str) -> int:
         """How many events a code object of that file may have before it is left alone."""
         if self.stacks.is_app(path):

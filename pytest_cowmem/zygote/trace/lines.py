@@ -53,6 +53,7 @@ def prepare(roots: "list[str]", counted: int) -> None:
     for code in loaded_code():
         _events.rewrite(code)
         _tracer.code(_tracer.thread(), code)
+    _tracer.make_room()
     gc.callbacks.append(_on_collection)
     _events.start(_tracer)
     _tracer.delay(gc.get_count()[0] - counted)
