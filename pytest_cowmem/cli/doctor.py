@@ -151,6 +151,12 @@ CHECKS = (
         f"use a kernel {_PAGE_MONITOR}, with /proc mounted writable",
     ),
     Check(
+        "children",
+        readable(lambda pid: Path(f"/proc/{pid}/task/{pid}/children").read_text(), "limited"),
+        "a fork that a worker leaves behind is not seen, and hides the pages that both share",
+        "use a kernel built with CONFIG_PROC_CHILDREN",
+    ),
+    Check(
         "personality",
         address_randomisation,
         "every start has another layout, and a test that would be red is measured in up to five",

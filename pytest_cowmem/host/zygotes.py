@@ -220,7 +220,9 @@ class Zygote:
         self._outputs.show()
 
     def close(self) -> None:
-        """End the zygote and whatever it or its workers left running."""
+        """End the zygote and whatever it or its workers left running; once is enough."""
+        if self._shared.closed:
+            return
         left = psutil.Process(self.pid).children(recursive=True) if self.alive else []
         self._process.kill()
         self._process.wait()
