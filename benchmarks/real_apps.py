@@ -76,9 +76,9 @@ class Outcome:
 
     @property
     def layouts(self) -> int:
-        """In how many layouts the test was measured: 1 where the record does not say it."""
-        record = self.record or {}
-        return int(record.get("layouts", record.get("measurement", {}).get("layouts", 1)))
+        """In how many layouts the test was measured."""
+        amounts = self.record["measurement"]["layouts"].values() if self.record else ()
+        return max(map(len, amounts), default=1)
 
     def value(self, metric: str) -> int | None:
         """What was measured, in the metric's unit."""

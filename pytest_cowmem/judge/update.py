@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 _DIFFERS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING})
 
+_SOME_PAGES = 8192  # bytes
 _UNRECORDED = frozenset({"gc_speed"})  # another in each run, and compared with nothing
 
 
@@ -77,26 +78,34 @@ def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
     differs = {name for name, verdict in verdicts.items() if verdict in _DIFFERS}
     if mode == "changed" and not differs:
         return replace(old, source=new.source, gc=new.gc)
-    return _replaced(old, new, added | (differs if mode == "changed" else _exact(verdicts)))
+    if mode == "all":
+        differs |= {name for name in {*old.metrics} & {*new.metrics} if _differs(old, new, name)}
+    return _replaced(old, new, added | differs)
 
 
-def _exact(verdicts: Mapping[str, Verdict]) -> set[str]:
-    """The metrics whose every difference is one; a time that is as before differs by chance."""
-    return {
-        name
-        for name, verdict in verdicts.items()
-        if METRICS[name].unit != "ns" or verdict is not Verdict.OK
-    }
+def _differs(old: Entry, new: Entry, name: str) -> bool:
+    """Whether a metric is another one, within its tolerance too, and not by chance.
+
+    Forks of one zygote agree to within a page or two. Times that are as before differ by chance.
+    """
+    before, after = old.metrics[name], new.metrics[name]
+    if not METRICS[name].of_pages:
+        return METRICS[name].unit != "ns" and before != after
+    first = old.first.get(name, before), new.first.get(name, after)
+    return max(abs(after - before), abs(first[1] - first[0])) > _SOME_PAGES
 
 
 def _replaced(old: Entry, new: Entry, names: Collection[str]) -> Entry:
-    """The new entry with the old one's figures, but for `names` and all that count pages.
+    """The new entry with the old one's figures, but for `names`.
 
-    So a diff shows what has changed. Bytes by module differ from one traced round to the next, and
-    are replaced where something else is.
+    So a diff shows what has changed. What counts pages is replaced at once: it is of one layout.
+    Bytes by module differ from one traced round to the next, and are replaced where something else
+    is.
     """
     pages = {name for name in new.metrics if METRICS[name].of_pages}
-    mixed = _mixed(old, new, {*names} | pages)
+    if new.layout != old.layout or pages & {*names}:
+        names = {*names} | pages
+    mixed = _mixed(old, new, names)
     kept = {name: amount for name, amount in mixed.metrics.items() if name in new.metrics}
     replaced = replace(new, metrics=kept, first=mixed.first, deviation=mixed.deviation)
     return old if replace(replaced, modules=old.modules) == old else replaced

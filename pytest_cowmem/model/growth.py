@@ -30,8 +30,9 @@ class Growth:
 def growth_of(points: Sequence[Point], *, whole: bool = True) -> Growth | None:
     """The growth over the last third of the requests; None for too few requests or points.
 
-    It is the lower median of the slopes between neighbouring points. A leak shows in all of them. A
-    cache that is filled once, or a container that makes room, shows in one.
+    It is the lower median of the slopes between neighbouring points, and 0 unless all of them rise.
+    A leak shows in each. A cache that is filled once, or a container that makes room, shows in one.
+    What other threads hold for a moment comes and goes.
     """
     requests = points[-1][0] if points else 0
     if requests < LEAST_REQUESTS:
@@ -41,7 +42,9 @@ def growth_of(points: Sequence[Point], *, whole: bool = True) -> Growth | None:
     later = _slopes(points, Fraction(3, 4), Fraction(1))
     if not (steady and earlier and later):
         return None
-    return Growth(round(statistics.median_low(steady)), _fall(earlier, later), whole)
+    rises = min(steady) > 0
+    per_request = round(statistics.median_low(steady)) if rises else 0
+    return Growth(per_request, rises and _fall(earlier, later), whole)
 
 
 def _slopes(points: Sequence[Point], start: Fraction, end: Fraction) -> list[float]:

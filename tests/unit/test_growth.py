@@ -26,13 +26,14 @@ IN_USE_AFTER = {
     "a leak whose container makes room once": (lambda n: 100 * n + (KIB if n > 190 else 0), 100),
     "a leak beside something that is given back": (lambda n: 100 * n - 900 * (n > 230), 100),
     "a leak in every fourth request": (lambda n: n // 4 * 100, 25),
-    "shrinking": (lambda n: -100 * n, -100),
+    "shrinking": (lambda n: -100 * n, 0),
     "level": (lambda n: KIB, 0),
     "a cache that is full in time": (lambda n: min(n, 150) * KIB, 0),
     "a jump in the last third": (lambda n: KIB if n > 170 else 0, 0),
     "a jump at the end": (lambda n: KIB if n > 239 else 0, 0),
     "two jumps in the last third": (lambda n: KIB * ((n > 170) + (n > 230)), 0),
-    "up and down": (lambda n: n // 20 % 2 * KIB, -51),
+    "up and down": (lambda n: n // 20 % 2 * KIB, 0),
+    "mostly up, and once down": (lambda n: 100 * n - 2 * KIB * (n > 210), 0),
 }
 
 
