@@ -1,14 +1,13 @@
 """What one test is held to, and its judgment. Runs in the pytest process; no I/O."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from pytest_cowmem.judge.budget import Budget
-from pytest_cowmem.judge.layouts import noise
-from pytest_cowmem.model.baseline import LAYOUTS, Conditions, Entry, Environment
+from pytest_cowmem.judge.held import Held
+from pytest_cowmem.model.baseline import Conditions, Entry, Environment
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import GROWTH, METRICS, OF_PRIVATE, Metric, Tolerance
+from pytest_cowmem.model.metrics import GROWTH, METRICS, Metric, Tolerance
 from pytest_cowmem.model.units import render
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 
@@ -28,21 +27,6 @@ def gated(settings: Mapping[str, Tolerance], budget: Budget) -> dict[str, Tolera
     """Tolerances by gated metric: the defaults, then the settings', then the test's own."""
     defaults = {name: metric.tolerance for name, metric in METRICS.items() if metric.tolerance}
     return {**defaults, **settings, **budget.tolerances}
-
-
-class _Lines(NamedTuple):
-    """What one metric is held to, and the amount that is held to it.
-
-    `compared` is what the baseline's amount is compared with. `tolerated` is the tolerance around
-    it. `allowed` is that, or what chance may make of the difference where it is more.
-    """
-
-    gated: bool
-    limit: int | None
-    baseline: int | None
-    compared: int | None
-    tolerated: int
-    allowed: int
 
 
 @dataclass(frozen=True)
@@ -82,110 +66,36 @@ class Gate:
         """The metrics that an entry keeps: the gated ones, and those that these are seen beside."""
         return {*self.tolerances} | {METRICS[name].beside for name in self.tolerances} - {""}
 
+    def in_doubt(self, measurement: Measurement) -> bool:
+        """Whether one more layout could change what is red."""
+        held = [self._held(METRICS[name], measurement) for name in measurement.layouts]
+        return any(one.in_doubt(ratchet=self.ratchet) for one in held)
+
     @property
     def _figures(self) -> Mapping[str, int]:
         return self.accepted.metrics if self.accepted else {}
 
-    @property
-    def _moved(self) -> bool:
-        """Whether the same objects lie in other pages than when the entry was measured."""
-        return self.accepted is not None and self.accepted.layout != self.conditions.layout
+    def _held(self, metric: Metric, measurement: Measurement) -> Held:
+        return Held.of(
+            metric,
+            measurement,
+            self.accepted,
+            self.conditions.layout,
+            self.budget.limits.get(metric.name),
+            self.tolerances.get(metric.name),
+        )
 
     def _judgment(self, metric: Metric, measurement: Measurement) -> Judgment:
-        lines = self._lines(metric, measurement)
-        measured = measurement.values.get(metric.name)
-        spread = measurement.spread.get(metric.name, 0)
-        verdict = self._verdict(metric, measured, spread, lines)
+        held = self._held(metric, measurement)
+        verdict = held.verdict(has_entry=bool(self._figures))
         if metric.name == GROWTH and verdict in TOO_HIGH and _is_warming_up(measurement):
             verdict = Verdict.OK
-        baseline = lines.baseline
-        if verdict is not Verdict.OVER and not metric.least:
-            measured = lines.compared
+        # A time is shown as it was measured.
+        as_measured = verdict is Verdict.OVER or metric.least
+        measured = held.measured if as_measured else held.compared
         return Judgment(
-            metric.name, measured, spread, lines.limit, baseline, lines.allowed, verdict
+            metric.name, measured, held.spread, held.limit, held.baseline, held.allowed, verdict
         )
-
-    def _lines(self, metric: Metric, measurement: Measurement) -> _Lines:
-        """What a metric is held to. In the baseline's own layout the first layouts are compared."""
-        name = metric.name
-        tolerance = self.tolerances.get(name)
-        compared = measurement.values.get(name)
-        baseline = self._figures.get(name)
-        layouts = measurement.layouts.get(name, ())
-        chance = 0.0
-        if self.accepted and baseline is not None and layouts:
-            if self._moved:
-                deviation = self.accepted.deviation.get(name, 0)
-                chance = noise(layouts, deviation, self.accepted.layouts)
-            else:
-                compared = layouts[0]
-                baseline = self.accepted.first.get(name, baseline)
-        around = (compared or 0) if baseline is None else baseline
-        tolerated = tolerance.allows(around) if tolerance else 0
-        limit = self.budget.limits.get(name)
-        if name in measurement.beside and compared is not None:
-            compared = min(compared, self._as_then(metric, measurement))
-        allowed = max(tolerated, round(chance))
-        return _Lines(tolerance is not None, limit, baseline, compared, tolerated, allowed)
-
-    def _as_then(self, metric: Metric, measurement: Measurement) -> int:
-        """A time as it would be if the one beside it took as long as when the entry was written."""
-        time, now = measurement.beside[metric.name]
-        then = self._figures.get(metric.beside)
-        return time * then // now if then else time
-
-    def _verdict(self, metric: Metric, measured: int | None, spread: int, lines: _Lines) -> Verdict:
-        if measured is None or lines.compared is None:  # though budget or baseline have it
-            return Verdict.MISSING
-        # Work of others only adds to a time: its least says enough.
-        noisy = lines.gated and spread > lines.allowed and not metric.least
-        if lines.limit is not None and measured - (spread if noisy else 0) > lines.limit:
-            return Verdict.OVER
-        if noisy and not self._clear(measured + spread, lines):
-            return Verdict.NOISY
-        if not lines.gated or not self._figures:
-            return Verdict.OK
-        if lines.baseline is None:
-            return Verdict.NEW
-        if lines.compared > lines.baseline + lines.allowed:
-            return Verdict.REGRESSED
-        if lines.compared < lines.baseline - lines.allowed:
-            return Verdict.IMPROVED
-        return Verdict.OK
-
-    def _clear(self, highest: int, lines: _Lines) -> bool:
-        """Whether even the highest of noisy rounds is within all that a metric is held to."""
-        within = lines.baseline is not None and highest <= lines.baseline + lines.allowed
-        return within and (lines.limit is None or highest <= lines.limit)
-
-    def in_doubt(self, measurement: Measurement) -> bool:
-        """Whether one more layout could change what is red.
-
-        It can where the measured layouts exceed a limit or what is tolerated, and not by far.
-        """
-        return any(
-            self._may_be_chance(METRICS[name], amounts, measurement)
-            for name, amounts in measurement.layouts.items()
-            if len(amounts) < LAYOUTS
-        )
-
-    def _may_be_chance(
-        self, metric: Metric, amounts: Sequence[int], measurement: Measurement
-    ) -> bool:
-        lines = self._lines(metric, measurement)
-        assert lines.compared is not None
-        chance = max(lines.allowed, lines.tolerated)
-        if lines.limit is not None:
-            excess = measurement.values[metric.name] - lines.limit
-            if 0 < excess <= max(chance, OF_PRIVATE.allows(lines.limit)):
-                return True
-        if not (self._moved and lines.gated) or lines.baseline is None:
-            return False
-        difference = lines.compared - lines.baseline
-        if self.ratchet:
-            difference = abs(difference)
-        sure = len(amounts) > 1 and difference > lines.tolerated + lines.allowed
-        return difference > lines.tolerated and not sure
 
     def _gravest(self, judgments: Iterable[Judgment]) -> Verdict:
         verdicts = {judgment.verdict for judgment in judgments} | {Verdict.OK}

@@ -1,0 +1,124 @@
+"""What one metric is held to, and what that says of it. Pure. Runs in the pytest process."""
+
+from typing import NamedTuple
+
+from pytest_cowmem.judge.layouts import noise
+from pytest_cowmem.model.baseline import LAYOUTS, Entry
+from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import OF_PRIVATE, Metric, Tolerance
+from pytest_cowmem.model.verdict import Verdict
+
+
+class Held(NamedTuple):
+    """What a metric is held to: a limit, a baseline's amount, or both, in the metric's unit.
+
+    `measured` is held to `limit`, and `compared` to `baseline`. `tolerated` is the tolerance around
+    that. `allowed` is the same, or what chance may make of the difference where it is more.
+    `layouts` counts those that were measured. `own_layout` says that they are the baseline's.
+    """
+
+    metric: Metric
+    measured: int | None
+    spread: int
+    limit: int | None
+    baseline: int | None
+    compared: int | None
+    gated: bool
+    tolerated: int
+    allowed: int
+    layouts: int
+    own_layout: bool
+
+    @classmethod
+    def of(
+        cls,
+        metric: Metric,
+        measurement: Measurement,
+        accepted: Entry | None,
+        layout: str,
+        limit: int | None,
+        tolerance: Tolerance | None,
+    ) -> "Held":
+        """What a measurement in `layout` is held to. In the baseline's own the first are compared.
+
+        `accepted` is the baseline's entry, and `tolerance` is None for a metric that is not gated.
+        """
+        name = metric.name
+        measured = compared = measurement.values.get(name)
+        baseline = accepted.metrics.get(name) if accepted else None
+        layouts = measurement.layouts.get(name, ())
+        own_layout = accepted is not None and accepted.layout == layout
+        chance = 0.0
+        if accepted and baseline is not None:
+            if layouts and own_layout:
+                compared, baseline = layouts[0], accepted.first.get(name, baseline)
+            elif layouts:
+                chance = noise(layouts, accepted.deviation.get(name, 0), accepted.layouts)
+            if name in measurement.beside and compared is not None:
+                compared = min(compared, _as_then(metric, measurement, accepted))
+        around = (measured or 0) if baseline is None else baseline
+        tolerated = tolerance.allows(around) if tolerance else 0
+        return cls(
+            metric,
+            measured,
+            measurement.spread.get(name, 0),
+            limit,
+            baseline,
+            compared,
+            tolerance is not None,
+            tolerated,
+            max(tolerated, round(chance)),
+            len(layouts),
+            own_layout,
+        )
+
+    def verdict(self, *, has_entry: bool) -> Verdict:
+        """What budget and baseline say. `has_entry` tells a new metric from a new test."""
+        if self.measured is None or self.compared is None:  # though budget or baseline have it
+            return Verdict.MISSING
+        # Work of others only adds to a time: its least says enough.
+        noisy = self.gated and self.spread > self.allowed and not self.metric.least
+        if self.limit is not None and self.measured - (self.spread if noisy else 0) > self.limit:
+            return Verdict.OVER
+        if noisy and not self._contains(self.measured + self.spread):
+            return Verdict.NOISY
+        if not self.gated or not has_entry:
+            return Verdict.OK
+        if self.baseline is None:
+            return Verdict.NEW
+        if self.compared > self.baseline + self.allowed:
+            return Verdict.REGRESSED
+        if self.compared < self.baseline - self.allowed:
+            return Verdict.IMPROVED
+        return Verdict.OK
+
+    def _contains(self, highest: int) -> bool:
+        """Whether even the highest of noisy rounds is within all that the metric is held to."""
+        within = self.baseline is not None and highest <= self.baseline + self.allowed
+        return within and (self.limit is None or highest <= self.limit)
+
+    def in_doubt(self, *, ratchet: bool) -> bool:
+        """Whether one more layout could change what is red; `ratchet` makes an improvement red.
+
+        It can where the measured layouts exceed a limit or what is tolerated, and not by far.
+        """
+        if self.measured is None or not 0 < self.layouts < LAYOUTS:
+            return False
+        if self.limit is not None:
+            around = max(self.allowed, OF_PRIVATE.allows(self.limit))
+            if 0 < self.measured - self.limit <= around:
+                return True
+        if self.own_layout or not self.gated or self.baseline is None or self.compared is None:
+            return False
+        difference = self.compared - self.baseline
+        if ratchet:
+            difference = abs(difference)
+        sure = self.layouts > 1 and difference > self.tolerated + self.allowed
+        return difference > self.tolerated and not sure
+
+
+def _as_then(metric: Metric, measurement: Measurement, accepted: Entry) -> int:
+    """A time as it would be if the one beside it took as long as when the entry was written."""
+    time, now = measurement.beside[metric.name]
+    then = accepted.metrics.get(metric.beside)
+    return time * then // now if then else time
