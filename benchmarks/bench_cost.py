@@ -15,7 +15,7 @@ from typing import IO
 from common import APPS, measure, show, zygote
 
 from pytest_cowmem.host.client import CowWorker
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 
 _OFF = """
 import time

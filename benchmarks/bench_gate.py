@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from common import measure, show, zygote
 
 from pytest_cowmem.host.procfs import PAGE
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated
 from pytest_cowmem.model.baseline import Conditions, Entry

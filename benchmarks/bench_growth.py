@@ -13,7 +13,7 @@ from common import measure, show, zygote
 
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.growth_round import GrowthRound
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated
 from pytest_cowmem.model.baseline import Conditions, Entry

@@ -24,7 +24,7 @@ from common import show
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 
 SHOP = Path(__file__).parent.parent / "tests/support/apps/flask_shop.py"

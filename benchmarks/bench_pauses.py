@@ -9,7 +9,7 @@ from contextlib import nullcontext
 
 from common import busy, measure, show, zygote
 
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.zygote import pauses
 

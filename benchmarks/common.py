@@ -16,7 +16,8 @@ from tabulate import tabulate
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.machine import cpu_model
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.host.zygotes import Zygote, Zygotes
+from pytest_cowmem.host.zygote import Zygote
+from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.measurement import Sample
 

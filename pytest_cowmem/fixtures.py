@@ -8,7 +8,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pytest_cowmem.host.client import CowWorker
-    from pytest_cowmem.host.zygotes import Zygote
+    from pytest_cowmem.host.zygote import Zygote
     from pytest_cowmem.model.app import App
     from pytest_cowmem.run.hooks import Measuring
 

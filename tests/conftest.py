@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.host.zygotes import Zygote, Zygotes
+from pytest_cowmem.host.zygote import Zygote
+from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample

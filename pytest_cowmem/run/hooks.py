@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_cowmem.host.client import CowWorker
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise

@@ -14,7 +14,7 @@ from pytest_cowmem.explain.asked import Explainer
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.machine import describe, profile_key
 from pytest_cowmem.host.preforked import Preforked
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.judge.gate import Gate, gated
 from pytest_cowmem.model.baseline import Conditions, Profile
 from pytest_cowmem.model.errors import CowmemError

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from pytest_cowmem.host.waiting import ended
-from pytest_cowmem.host.zygotes import Zygote
+from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import AppFailed, WorkerDied, ZygoteDied
 
