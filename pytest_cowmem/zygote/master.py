@@ -116,7 +116,7 @@ def facts(harness: "list[str]", kept: int, collects: bool) -> "dict[str, Any]":
         "harness": harness,
         "ballast": kept,
         "gc_speed": in_throwaway_fork(pauses.calibrate),
-        "layout": in_throwaway_fork(layout),
+        "layout": in_throwaway_fork(lambda: layout(frozenset(harness))),
         "fixed_addresses": process.addresses_are_fixed(),
         "gc_enabled": collects,
         "gc_thresholds": gc.get_threshold(),
@@ -126,18 +126,23 @@ def facts(harness: "list[str]", kept: int, collects: bool) -> "dict[str, Any]":
     }
 
 
-def layout() -> int:
-    """A digest of where modules and what they hold lie in memory.
+def layout(harness: "frozenset[str]") -> int:
+    """A digest of where the app's modules and what they hold lie in memory.
 
-    Equal digests mean that objects share pages in the same way. A changed environment variable,
-    path or line of source moves objects to other pages, and private memory by some pages with them.
+    Equal digests mean that objects share pages in the same way. A changed path or line of source
+    moves objects to other pages, and private memory by some pages with them. What was loaded before
+    the app, `harness`, may lie elsewhere: that is settled when the app is loaded (start.py).
     """
-    addresses = []
-    for module in sys.modules.values():
+    before: set[int] = set()
+    addresses: list[int] = []
+    for name, module in sys.modules.items():
         if type(module) is ModuleType:
-            addresses.append(id(module))
-            addresses.extend(map(id, vars(module).values()))
-    return hash(tuple(addresses))
+            found = [id(module), *map(id, vars(module).values())]
+            if name in harness:
+                before.update(found)
+            else:
+                addresses += found
+    return hash(tuple(address for address in addresses if address not in before))
 
 
 def other_threads() -> "list[str]":

@@ -39,6 +39,17 @@ def run(folder, test, *options):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def test_to_accept_all_once_more_changes_no_line(example, monkeypatch):
+    baseline = example / "cowmem-baseline.json"
+    before = baseline.read_text()
+    (example / "a_file_more").touch()
+    monkeypatch.setenv("A_VARIABLE_MORE", "x" * 1000)
+    for test in NEED_A_BASELINE:
+        done = run(example, test, "--cowmem-update=all")
+        assert done.returncode == 0, done.stdout
+    assert baseline.read_text() == before
+
+
 @pytest.mark.parametrize(("regression", "test", "source"), PLANTED)
 def test_a_planted_regression_is_named_first(example, monkeypatch, regression, test, source):
     monkeypatch.setenv("SHOP_REGRESSION", regression)

@@ -1,5 +1,6 @@
 """The gate from end to end, as a user sees it: budgets, the baseline and invalid input."""
 
+import difflib
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -141,6 +142,34 @@ def test_an_update_records_the_noise_of_five_layouts(shop, baseline):
     assert "layouts" not in written  # five, then
     assert written["private"]["first"] % 4096 == 0
     assert 0 < written["private"]["sd"] < 256 * 1024
+
+
+HARMLESS = (
+    '"""A docstring."""\n' + APP,
+    APP + "\n\ndef unused():\n    return 'a constant of its own'\n",
+    APP.replace("KEPT = []", "LIMIT = 12345\nKEPT = []"),
+)
+
+
+def test_edits_that_change_nothing_change_no_line_of_the_baseline(shop, pytester):
+    baseline = pytester.path / "cowmem-baseline.json"
+    shop("--cowmem-update")
+    before = baseline.read_text()
+    for app in HARMLESS:
+        pytester.makepyfile(shop=app)
+        shop("--cowmem-update")
+        assert baseline.read_text() == before
+
+
+def test_a_changed_test_is_a_few_lines_of_a_diff(shop, pytester):
+    baseline = pytester.path / "cowmem-baseline.json"
+    shop("--cowmem-update")
+    before = baseline.read_text().splitlines()
+    pytester.makepyfile(shop=APP.replace("* PAGES", "* PAGES * 9"))
+    shop("--cowmem-update")
+    diff = difflib.ndiff(before, baseline.read_text().splitlines())
+    changed = [line for line in diff if line.startswith(("-", "+"))]
+    assert 4 <= len(changed) < 12
 
 
 def test_another_layout_is_decided_by_the_mean_of_several(shop, baseline, pytester):
