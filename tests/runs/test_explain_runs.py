@@ -242,7 +242,7 @@ LATE = {
             return [b"ok"]
         """,
     "late_tables": "import late_rows\nNAMES = ['name %d' % number for number in range(3_000)]\n"
-    + "X = {1: [2], 3: (4, 5)}\n" * 2_000,
+    + "X = {1: [2], 3: (4, 5)}\n" * 3_000,
     "late_rows": "ROWS = [[number] for number in range(3_000)]\n",
 }
 
