@@ -12,7 +12,7 @@ SEED ?= 1
 
 DOCS = .venvs/docs
 
-.PHONY: demo record test check bench docs docs-output test-lowest test-newest coverage mutants dist \
+.PHONY: demo record test check bench bench-real docs docs-output test-lowest test-newest coverage mutants dist \
 	venv clean
 
 demo: $(VENV)/installed
@@ -32,7 +32,14 @@ check: $(VENV)/installed
 
 # peers.py comes last: it makes a venv for each of the other tools, and installs them.
 bench: $(VENV)/installed
-	for script in benchmarks/bench_*.py benchmarks/peers.py; do \
+	for script in $(filter-out benchmarks/bench_real_%,$(wildcard benchmarks/bench_*.py)) \
+			benchmarks/peers.py; do \
+		$(BIN)/python $$script || exit 1; \
+	done
+
+# Six apps from PyPI, in venvs of their own: this takes hours.
+bench-real: $(VENV)/installed
+	for script in benchmarks/bench_real_*.py; do \
 		$(BIN)/python $$script || exit 1; \
 	done
 
