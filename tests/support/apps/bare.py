@@ -314,11 +314,16 @@ def fork_and_rename():
 
 def fork_below_a_program():
     """Leave a fork behind whose parent then executed a program."""
+    until_executed, held = os.pipe()
     if not os.fork():
         if not os.fork():
+            os.close(held)
             time.sleep(600)
             os._exit(0)
         os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"])
+    os.close(held)
+    os.read(until_executed, 1)
+    os.close(until_executed)
 
 
 def start_a_program_that_forks():
