@@ -18,8 +18,8 @@ class Conditions:
     """Under what a test is measured.
 
     `profile` is the key of what moves private bytes, `environment` what is recorded beside it.
-    `source` is a hash of the test's source. `gc` is the app's policy, its thresholds and the number
-    of frozen objects. `layout` is a digest of where the app's objects lie.
+    `source` is a hash of the test's source and app. `gc` is the app's policy and its thresholds.
+    `layout` is a digest of where the app's objects lie.
     """
 
     profile: str
