@@ -98,17 +98,17 @@ def _differs(old: Entry, new: Entry, name: str) -> bool:
 def _replaced(old: Entry, new: Entry, names: Collection[str]) -> Entry:
     """The new entry with the old one's figures, but for `names`.
 
-    So a diff shows what has changed. What counts pages is replaced at once: it is of one layout.
-    Bytes by module differ from one traced round to the next, and are replaced where something else
-    is.
+    So a diff shows what has changed. What counts pages is replaced at once, with its layout and
+    the bytes by module: it is of one layout, and both differ from run to run.
     """
     pages = {name for name in new.metrics if METRICS[name].of_pages}
-    if new.layout != old.layout or pages & {*names}:
+    if pages & {*names}:
         names = {*names} | pages
+    else:
+        new = replace(new, layout=old.layout, modules=old.modules)
     mixed = _mixed(old, new, names)
     kept = {name: amount for name, amount in mixed.metrics.items() if name in new.metrics}
-    replaced = replace(new, metrics=kept, first=mixed.first, deviation=mixed.deviation)
-    return old if replace(replaced, modules=old.modules) == old else replaced
+    return replace(new, metrics=kept, first=mixed.first, deviation=mixed.deviation)
 
 
 def _mixed(old: Entry, new: Entry, names: Collection[str]) -> Entry:

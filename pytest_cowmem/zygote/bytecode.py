@@ -14,14 +14,14 @@ _CLOCK_TICK = 20_000_000  # nanoseconds by which a file's time can lag behind th
 _ELSEWHERE = "cowmem_bytecode_elsewhere"  # an option of -X
 
 
-def compiled_since(begun: int) -> bool:
-    """Whether a loaded module's byte code was written after `begun`, in nanoseconds since 1970."""
-    return any(_written(cached) > begun - _CLOCK_TICK for cached in _cached())
+def since(begun: int) -> "tuple[bool, bool]":
+    """Of the loaded modules: whether byte code was written after `begun`, and whether some lack it.
 
-
-def is_lacking() -> bool:
-    """Whether a loaded module has source and no byte code, so that each start compiles it."""
-    return any(not _written(cached) for cached in _cached())
+    `begun` is in nanoseconds since 1970. A module with source and no byte code is compiled at each
+    start.
+    """
+    written = [_written(cached) for cached in _cached()]
+    return any(time > begun - _CLOCK_TICK for time in written), not all(written)
 
 
 def _cached() -> Iterator[str]:

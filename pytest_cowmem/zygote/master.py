@@ -55,7 +55,7 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
         kept += ballast.keep(config["seed"])
         preloaded = preload(config)
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
-        compiled, lacking = bytecode.compiled_since(begun), bytecode.is_lacking()
+        compiled, lacking = bytecode.since(begun)
         elsewhere = config["bytecode"] if lacking and not bytecode.is_elsewhere() else ""
         if elsewhere or (compiled and once_more):
             sys.stdout.flush()

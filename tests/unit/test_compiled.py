@@ -27,18 +27,18 @@ def bytecode(tmp_path, monkeypatch):
 
 def test_bytecode_written_after_the_start_is_new(bytecode):
     begun = time.time_ns() + HOUR  # later than any other module's
-    assert not code.compiled_since(begun)
+    assert code.since(begun)[0] is False
     os.utime(bytecode, ns=(begun + 1, begun + 1))
-    assert code.compiled_since(begun)
+    assert code.since(begun)[0] is True
 
 
 def test_a_files_time_may_lag_behind_the_clock(bytecode):
     begun = time.time_ns() + HOUR
     for lag, is_new in [(code._CLOCK_TICK - 1, True), (code._CLOCK_TICK, False)]:
         os.utime(bytecode, ns=(begun - lag, begun - lag))
-        assert code.compiled_since(begun) is is_new
+        assert code.since(begun)[0] is is_new
 
 
 def test_bytecode_that_is_gone_is_not_new(bytecode):
     bytecode.unlink()
-    assert not code.compiled_since(time.time_ns() + HOUR)
+    assert code.since(time.time_ns() + HOUR)[0] is False

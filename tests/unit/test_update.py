@@ -94,7 +94,7 @@ def test_tighten_leaves_no_layout_of_its_own_where_figures_of_two_are_mixed():
 @pytest.mark.parametrize("mode", ["changed", "all"])
 def test_what_has_not_changed_is_no_line_of_a_diff(mode):
     old = replace(of_layouts(PAGES, "then", {"private": 99}), modules={"flask": 7})
-    times = replace(old, metrics={**PAGES, "gc_pause": 8}, modules={"flask": 8})
+    times = replace(old, metrics={**PAGES, "gc_pause": 8}, modules={"flask": 8}, layout="now")
     same = measured("t::a", times, dict.fromkeys(PAGES, Verdict.OK))
     before = Baseline({"here": Profile({}, {"t::a": old})})
     assert update(before, mode, [same], []) == (before, [])
