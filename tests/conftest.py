@@ -1,5 +1,6 @@
 """What the tests share: zygotes, a worker to talk to, and projects for pytest to run apart."""
 
+import importlib
 import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,10 @@ from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample
 
 pytest_plugins = ["pytester"]
+
+# What a run in this process imports is dropped after it, so that keys of a stash would be there
+# twice: everything is loaded before.
+importlib.import_module("pytest_cowmem.run.hooks")
 
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -96,16 +101,18 @@ def worker(zygotes: Zygotes) -> Callable[..., Any]:
 def project(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """`project(test_file, app="bare:quiet")` writes a project, and runs it with --cowmem.
 
-    It preloads `app` from tests/support/apps.
+    It preloads `app` from tests/support/apps, and runs in this process: a start of pytest takes
+    longer than most projects. `options` are those of pytester's `inline_run`.
     """
 
-    def run(test_file: str, *args: str, app: str = "bare:quiet", ini: str = "") -> pytest.RunResult:
+    def run(
+        test_file: str, *args: str, app: str = "bare:quiet", ini: str = "", **options: bool
+    ) -> pytest.RunResult:
         pytester.makeini(
             f"[pytest]\ncowmem_app = {app}\npythonpath = '{APPS}'\ncowmem_rounds = 1\n{ini}"
         )
         pytester.makepyfile(textwrap.dedent(test_file))
-        return pytester.runpytest_subprocess(
-            "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--cowmem", *args
-        )
+        plugins = ("-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+        return pytester.runpytest_inprocess(*plugins, "--cowmem", *args, **options)
 
     return run

@@ -1,10 +1,11 @@
 """What `--cowmem-update` makes of the baseline. Runs in the pytest process; no I/O."""
 
+import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from pytest_cowmem.model.baseline import Baseline, Change, Entry, Profile
+from pytest_cowmem.model.baseline import LAYOUTS, Baseline, Change, Entry, Profile
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
@@ -86,13 +87,17 @@ def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
 def _differs(old: Entry, new: Entry, name: str) -> bool:
     """Whether a metric is another one, within its tolerance too, and not by chance.
 
-    Forks of one zygote agree to within a page or two. Times that are as before differ by chance.
+    Forks of one zygote agree to within a page or two. In another layout only the means can be
+    compared, and they differ by chance as far as their standard error. So do times.
     """
     before, after = old.metrics[name], new.metrics[name]
     if not METRICS[name].of_pages:
         return METRICS[name].unit != "ns" and before != after
-    first = old.first.get(name, before), new.first.get(name, after)
-    return max(abs(after - before), abs(first[1] - first[0])) > _SOME_PAGES
+    if new.layout == old.layout:
+        first = old.first.get(name, before), new.first.get(name, after)
+        return max(abs(after - before), abs(first[1] - first[0])) > _SOME_PAGES
+    deviations = old.deviation.get(name, 0), new.deviation.get(name, 0)
+    return abs(after - before) > max(_SOME_PAGES, math.hypot(*deviations) / math.sqrt(LAYOUTS))
 
 
 def _replaced(old: Entry, new: Entry, names: Collection[str]) -> Entry:

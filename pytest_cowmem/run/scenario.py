@@ -19,7 +19,7 @@ from pytest_cowmem.model.errors import AppFailed
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Verdict, judgment_of
+from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 from pytest_cowmem.run.prove import KINDS, prove
 from pytest_cowmem.run.settings import Settings
 
@@ -89,11 +89,12 @@ class Scenario:
     ) -> tuple[Measurement, list[str]]:
         """The measurement over as many layouts as it takes, and notes on what could not be had.
 
-        An update measures all of them. A test that is in doubt is measured until it is clear.
+        What an update is about to write is of all of them. A test that is in doubt is measured
+        until it is clear.
         """
         others: list[Sample] = []
         masters = self.other_layouts()
-        while self.settings.update is not None or self.gate.in_doubt(measurement):
+        while self.gate.in_doubt(measurement) or self._is_written(self.gate.judge(measurement)):
             try:
                 master = next(masters, None)
             except AppFailed as error:
@@ -108,10 +109,15 @@ class Scenario:
     def _sample(self, body: Body, master: Preforked, full: Collected) -> Sample:
         return self.explainer.sample(body, self._running, master, full)
 
+    def _is_written(self, found: Ruling | Record) -> bool:
+        """Whether an update is about to write figures that count pages."""
+        update = self.settings.update
+        return update == "all" or (update is not None and found.verdict is not Verdict.OK)
+
     def calls_for_explanation(self, record: Record) -> bool:
-        """Whether a record is to say why: it is too high, or the user or an update asks for it."""
+        """Whether a record is to say why: it is too high, the user asks, or it is written."""
         red = record.failed and record.verdict in TOO_HIGH
-        return red or self.settings.explain or self.settings.update is not None
+        return red or self.settings.explain or self._is_written(record)
 
     def explain(self, body: Body, record: Record) -> Record:
         """The record with its explanation, or with a note where a traced round did not work."""

@@ -33,7 +33,7 @@ def shop(pytester, monkeypatch):
     def run(*args, pages=16, ci=""):
         monkeypatch.setenv("CI", ci)
         monkeypatch.setenv("PAGES", str(pages))
-        return pytester.runpytest_subprocess("--cowmem", "-p", "no:cacheprovider", *args)
+        return pytester.runpytest("--cowmem", "-p", "no:cacheprovider", *args)
 
     return run
 

@@ -40,7 +40,7 @@ def shop(pytester, monkeypatch):
     def run(*args, **environ):
         for name, value in environ.items():
             monkeypatch.setenv(name, str(value))
-        return pytester.runpytest_subprocess(
+        return pytester.runpytest(
             "--cowmem", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", *args
         )
 
@@ -95,7 +95,7 @@ def entries(data):
 
 @pytest.mark.usefixtures("shop")
 def test_without_cowmem_the_test_is_skipped_and_the_reason_names_the_flag(pytester):
-    result = pytester.runpytest_subprocess("-rs")
+    result = pytester.runpytest("-rs")
     result.assert_outcomes(skipped=1)
     result.stdout.fnmatch_lines(["*run with --cowmem*"])
 
@@ -135,13 +135,21 @@ def test_update_then_ok_then_regressed_then_accepted(shop, baseline):
     assert shop(PAGES=512).ret == 0
 
 
-def test_an_update_records_the_noise_of_five_layouts(shop, baseline):
+def test_an_update_records_the_noise_of_five_layouts(shop, baseline, pytester):
+    log = pytester.path / "imports"
+    pytester.makepyfile(shop="with open('imports', 'a') as file:\n    file.write('x')\n" + APP)
+    assert shop().ret == 0
+    log.unlink()
     assert shop("--cowmem-update").ret == 0
+    assert log.read_text() == "x" * 5
     written = entries(baseline())["test_shop.py::test_kept"]
     assert written["conditions"]["layout"] != "mixed"
     assert "layouts" not in written  # five, then
     assert written["private"]["first"] % 4096 == 0
     assert 0 < written["private"]["sd"] < 256 * 1024
+    log.unlink()
+    assert shop("--cowmem-update").ret == 0
+    assert log.read_text() == "x"  # what is not written is of one layout
 
 
 HARMLESS = (
@@ -417,7 +425,7 @@ def test_a_budget_on_a_test_without_a_worker_is_refused(shop, pytester):
     result = shop()
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*let it use the cow_worker fixture*"])
-    pytester.runpytest_subprocess().assert_outcomes(passed=1)
+    pytester.runpytest().assert_outcomes(passed=1)
 
 
 def test_only_runs_the_measured_tests(shop, pytester):

@@ -54,7 +54,7 @@ def accept(pytester, git):
     def run(app):
         pytester.makepyfile(shop=app)
         options = ("--cowmem", "--cowmem-update", "-p", "no:cacheprovider")
-        assert pytester.runpytest_subprocess(*options).ret == 0
+        assert pytester.runpytest(*options).ret == 0
         git("add", "shop.py", "cowmem-baseline.json")
         git("commit", "--quiet", "--message", "Accept")
 
@@ -69,7 +69,7 @@ def test_two_branches_that_updated_merge(pytester, git, accept):
     git("merge", "--message", "Merge", "first")
     merged = APP.replace('"/one": 16', '"/one": 512').replace('"/two": 16', '"/two": 512')
     pytester.makepyfile(shop=merged)
-    result = pytester.runpytest_subprocess("--cowmem", "-p", "no:cacheprovider")
+    result = pytester.runpytest("--cowmem", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=3)
     rows = [line for line in result.outlines if line.startswith("test_shop::")]
     assert all(line.endswith(" ok") for line in rows), rows

@@ -20,7 +20,7 @@ def update(project, pytester):
     def run(*args, **files):
         for name, text in files.items():
             pytester.makepyfile(**{name: text})
-        return project("", *args, "--cowmem-update")
+        return project("", *args, "--cowmem-update", no_reraise_ctrlc=True)
 
     return run
 
@@ -48,12 +48,12 @@ class TestIt:
 """
 
 
-@pytest.mark.parametrize("option", ["-q", "--continue-on-collection-errors", "-x"])
-def test_a_class_that_cannot_be_collected_keeps_its_entries(update, entries, option):
+def test_a_class_that_cannot_be_collected_keeps_its_entries(update, entries):
     update(test_it=BAD_CLASS.replace("1)", "[1])"))
     before = entries()
-    update(option, test_it=BAD_CLASS)
-    assert entries() == before
+    for option in ("-q", "--continue-on-collection-errors", "-x"):
+        update(option, test_it=BAD_CLASS)
+        assert entries() == before, option
 
 
 DROP = """
@@ -73,22 +73,20 @@ def pytest_ignore_collect(collection_path):
 """
 
 
-@pytest.mark.parametrize(
-    "conftest",
-    [
-        DROP.format("", ""),
-        DROP.format("tryfirst=True", ""),
-        DROP.format("tryfirst=True, wrapper=True", "return (yield)"),
-        MAKE_NOTHING,
-        IGNORE,
-    ],
-    ids=["late", "first", "around", "no item", "no file"],
+LEAVE_OUT = (
+    DROP.format("", ""),
+    DROP.format("tryfirst=True", ""),
+    DROP.format("tryfirst=True, wrapper=True", "return (yield)"),
+    MAKE_NOTHING,
+    IGNORE,
 )
-def test_what_a_conftest_leaves_out_keeps_its_entry(update, entries, conftest):
+
+
+def test_what_a_conftest_leaves_out_keeps_its_entry(update, entries):
     update(test_it=TWO)
-    assert entries() == BOTH
-    update(conftest=conftest)
-    assert entries() == BOTH
+    for conftest in LEAVE_OUT:
+        update(conftest=conftest)
+        assert entries() == BOTH, conftest
 
 
 def test_a_test_that_another_environment_defines_keeps_its_entry(update, entries):
@@ -107,11 +105,11 @@ def test_{}(cow_worker):
 """
 
 
-@pytest.mark.parametrize("how", ["raise KeyboardInterrupt", "import pytest; pytest.exit('now')"])
-def test_an_interrupted_run_removes_nothing(update, entries, how):
+def test_an_interrupted_run_removes_nothing(update, entries):
     update(test_it=TWO)
-    update(test_it=INTERRUPTED.format(how, "renamed"))
-    assert entries() == BOTH
+    for how in ("raise KeyboardInterrupt", "import pytest; pytest.exit('now')"):
+        update(test_it=INTERRUPTED.format(how, "renamed"))
+        assert entries() == BOTH, how
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["plain", "xdist"])

@@ -5,18 +5,19 @@ import json
 import pytest
 
 TEST = """
-import itertools
 import unittest
 import pytest
 
-ROUNDS = itertools.count(1)
+ROUNDS = []
 
-def test_it(cow_worker):
+@pytest.mark.parametrize("way", ["skip", "xfail", "SkipTest"])
+def test_it(cow_worker, way):
     cow_worker.get("/")
-    {}
+    ROUNDS.append(way)
+    if len(ROUNDS) % 2 == {}:
+        raise getattr(unittest if way == "SkipTest" else pytest, way)("enough")
 """
-STAYS = TEST.format("")
-WAYS = ["pytest.skip('enough')", "pytest.xfail('enough')", "raise unittest.SkipTest('enough')"]
+STAYS = TEST.format(2)
 
 
 def told(result):
@@ -24,36 +25,31 @@ def told(result):
     return " ".join(result.stdout.str().split())
 
 
-@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["plain", "xdist"])
-def test_a_body_that_skips_itself_in_a_later_round_is_not_measured(project, way, workers):
+def test_a_body_that_skips_itself_in_a_later_round_is_not_measured(project, pytester, workers):
     two = ("--cowmem-rounds=2", *workers)
-    project(STAYS, *two, "--cowmem-update")
-    leaves = TEST.format(f"if next(ROUNDS) == 2: {way}")
-    left = project(leaves, *two)
-    assert left.ret == 0
-    left.assert_outcomes(**{"xfailed" if "xfail" in way else "skipped": 1})
-    how = "expected to fail in round 2" if "xfail" in way else "skipped itself in round 2"
-    assert f"::test_it {how}" in told(left)
-    strict = project(leaves, *two, "--cowmem-strict")
-    strict.assert_outcomes(failed=1)
-    assert f"the test {how} (enough), so it was not measured" in told(strict)
-    assert strict.ret == 1
-
-
-def test_what_skips_itself_leaves_its_entry_as_it_was(project, pytester):
     path = pytester.path / "cowmem-baseline.json"
-    project(STAYS, "--cowmem-update")
+    project(STAYS, *two, "--cowmem-update")
     before = path.read_text()
-    project(TEST.format("pytest.skip()"), "--cowmem-update=all")
+    leaves = TEST.format(0)
+    left = project(leaves, *two, "--cowmem-update=all")
+    assert left.ret == 0
+    left.assert_outcomes(skipped=2, xfailed=1)
     assert path.read_text() == before
+    strict = project(leaves, *two, "--cowmem-strict")
+    strict.assert_outcomes(failed=3)
+    assert strict.ret == 1
+    skipped, failed = "skipped itself in round 2", "expected to fail in round 2"
+    for name, how in (("skip", skipped), ("xfail", failed), ("SkipTest", skipped)):
+        assert f"::test_it[{name}] {how}" in told(left)
+        assert f"the test {how} (enough), so it was not measured" in told(strict)
 
 
 def test_a_test_that_fails_as_expected_is_told_to_be_unmeasured(project):
-    marked = TEST.replace("def test_it", "@pytest.mark.xfail\ndef test_it")
-    result = project(marked.format("assert 0"))
-    result.assert_outcomes(xfailed=1)
-    assert "::test_it failed, as its xfail mark expects" in told(result)
+    marked = STAYS.replace("def test_it", "@pytest.mark.xfail\ndef test_it") + "    assert 0\n"
+    result = project(marked, "-k", "SkipTest")
+    result.assert_outcomes(xfailed=1, deselected=2)
+    assert "::test_it[SkipTest] failed, as its xfail mark expects" in told(result)
 
 
 RED_ONCE = """

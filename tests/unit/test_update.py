@@ -215,3 +215,20 @@ def test_a_page_or_two_are_no_difference(monkeypatch, private, first, kept):
     run = [measured("t::a", new, {"private": Verdict.OK})]
     written = update(before, "all", run, [])[0].profiles["here"].tests["t::a"]
     assert written == (old if kept else new)
+
+
+@pytest.mark.parametrize(
+    ("private", "deviation", "kept"),
+    [(108, 0, True), (109, 0, False), (110, 16, True), (111, 16, False)],
+)
+def test_in_another_layout_means_differ_by_their_standard_error(
+    monkeypatch, private, deviation, kept
+):
+    """Of 16 KiB over five layouts each it is 10.1 KiB."""
+    monkeypatch.undo()
+    old = of_layouts({"private": 100 * KIB}, "then", {"private": deviation * KIB})
+    new = replace(old, metrics={"private": private * KIB}, first={"private": 0}, layout="now")
+    before = Baseline({"here": Profile({}, {"t::a": old})})
+    run = [measured("t::a", new, {"private": Verdict.OK})]
+    written = update(before, "all", run, [])[0].profiles["here"].tests["t::a"]
+    assert written == (old if kept else new)
