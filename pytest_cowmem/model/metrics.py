@@ -27,7 +27,7 @@ class Tolerance:
 
 
 # Defaults that explanations rest on too.
-OF_PRIVATE = Tolerance(0.02, 64 * 1024)
+OF_PRIVATE = Tolerance(0.01, 64 * 1024)
 OF_GROWTH = Tolerance(0.02, 8)
 
 FULL = 2  # the generation of full collections
