@@ -1,11 +1,13 @@
-"""An app that preloads 300,000 objects, and runs a full collection at each request."""
+"""An app that preloads many objects, and runs a full collection at each request but for /quiet."""
 
 import gc
+import os
 
-KEPT = [[index] for index in range(300_000)]
+KEPT = [[index] for index in range(int(os.environ["OBJECTS"]))]
 
 
 def app(environ, start_response):
-    gc.collect()
+    if environ["PATH_INFO"] != "/quiet":
+        gc.collect()
     start_response("200 OK", [])
     return [b"collected"]
