@@ -11,8 +11,6 @@ from contextlib import nullcontext
 
 from common import busy, measure, show, zygote
 
-from pytest_cowmem.host.client import CowWorker
-from pytest_cowmem.host.round import Round
 from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.gate import Gate, gated
@@ -61,14 +59,8 @@ def print_red(tests: dict[str, list[float]]) -> None:
 
 def measured(running: Zygote, path: str) -> Measurement:
     """Return what a test of one request measures, with a full collection beside it."""
-    samples = []
-    for _ in range(BASELINE_ROUNDS):
-        full = running.full_collection()
-        with CowWorker() as client, Round(running, 600) as current:
-            client.enter_round(current)
-            client.get(path)
-            samples.append(current.finish(full))
-    return Measurement.of(samples)
+    rounds = range(BASELINE_ROUNDS)
+    return Measurement.of([measure(running, lambda client: client.get(path)) for _ in rounds])
 
 
 def planted(running: Zygote, gate: Gate, path: str) -> list[Judgment]:

@@ -46,11 +46,12 @@ def zygote(target: str, **options: object) -> Iterator[Zygote]:
 
 
 def measure(running: Zygote, body: Callable[[CowWorker], object]) -> Sample:
-    """Measure one round; `body` is called with its client."""
+    """Measure one round and a full collection beside it; `body` is called with its client."""
+    full = running.full_collection()
     with CowWorker() as client, Round(running, 600) as current:
         client.enter_round(current)
         body(client)
-        return current.finish()
+        return current.finish(full)
 
 
 @contextmanager
