@@ -12,18 +12,19 @@ from collections.abc import Sequence
 # where five and five layouts estimate the error (Student's t, 8 degrees of freedom), beyond what is
 # tolerated anyway.
 _ERRORS = 3.5
+# Bytes of standard deviation over layouts. It was 30 to 60 KiB in six apps, and a lower one over
+# five layouts is luck (docs/explanation/accuracy.md, "False alarms").
+_LEAST = 40 * 1024
 
 
 def noise(amounts: Sequence[int], deviation: float, layouts: int) -> float:
     """What chance may make of the difference between the mean of `amounts` and another mean.
 
     `amounts` holds one a layout. The other mean is over `layouts`, with a standard deviation of
-    `deviation`. 0 where neither has two layouts, so that nothing is known of chance.
+    `deviation`.
     """
-    degrees = len(amounts) + layouts - 2
-    if degrees < 1:
-        return 0.0
     squares = (layouts - 1) * deviation**2
     if len(amounts) > 1:
         squares += (len(amounts) - 1) * statistics.variance(amounts)
-    return _ERRORS * math.sqrt(squares / degrees * (1 / len(amounts) + 1 / layouts))
+    variance = max(squares / max(len(amounts) + layouts - 2, 1), _LEAST**2)
+    return _ERRORS * math.sqrt(variance * (1 / len(amounts) + 1 / layouts))
