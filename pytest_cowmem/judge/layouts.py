@@ -12,9 +12,9 @@ from collections.abc import Sequence
 # where five and five layouts estimate the error (Student's t, 8 degrees of freedom), beyond what is
 # tolerated anyway.
 _ERRORS = 3.5
-# Bytes of standard deviation over layouts. It was 30 to 60 KiB in six apps, and a lower one over
-# five layouts is luck (docs/explanation/accuracy.md, "False alarms").
-_LEAST = 40 * 1024
+# Bytes of standard deviation over layouts: what six apps had in the middle. A lower one over five
+# layouts is luck (docs/explanation/accuracy.md, "False alarms").
+_LEAST = 44 * 1024
 
 
 def noise(amounts: Sequence[int], deviation: float, layouts: int) -> float:
