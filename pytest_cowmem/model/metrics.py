@@ -33,6 +33,7 @@ OF_GROWTH = Tolerance(0.02, 8)
 FULL = 2  # the generation of full collections
 PRIVATE = "private"  # the metric that every round has
 GROWTH = "growth"  # the metric that has a round of its own
+MASTER = "master"  # the metric of the zygote
 
 Read = Callable[[Observation], int | None]
 
@@ -168,7 +169,7 @@ _TABLE = (
     Metric(
         "gc_copied", "bytes", _of_generations(sum, "copied"), missing=_NO_RECORDER, of_pages=True
     ),
-    Metric("master", "bytes", lambda seen: seen.master, tolerance=Tolerance(0.02, 2**20)),
+    Metric(MASTER, "bytes", lambda seen: seen.master, tolerance=Tolerance(0.02, 2**20)),
     Metric("imports", "count", lambda seen: len(seen.imports)),
     Metric(
         "cpu",

@@ -14,12 +14,12 @@ from pytest_cowmem.host.round import Round
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CowmemError
-from pytest_cowmem.model.metrics import METRICS, OF_PRIVATE, PRIVATE
+from pytest_cowmem.model.metrics import MASTER, METRICS, OF_PRIVATE, PRIVATE
 from pytest_cowmem.model.units import render
 
 _REQUESTS = ("/read", "/parse", "/keep", "/collect")
 _APP = App("pytest_cowmem.zygote.reference:app")
-_NAMES = (PRIVATE, "gc_full", "master")
+_NAMES = (PRIVATE, "gc_full", MASTER)
 
 
 class Reference:

@@ -217,6 +217,16 @@ def test_a_page_or_two_are_no_difference(monkeypatch, private, first, kept):
     assert written == (old if kept else new)
 
 
+@pytest.mark.parametrize(("master", "kept"), [(164, True), (165, False), (35, False)])
+def test_a_master_differs_by_some_pages_with_its_environment(master, kept):
+    old = replace(entry(100), metrics={"master": 100 * KIB})
+    new = replace(old, metrics={"master": master * KIB})
+    before = Baseline({"here": Profile({}, {"t::a": old})})
+    run = [measured("t::a", new, {"master": Verdict.OK})]
+    written = update(before, "all", run, [])[0].profiles["here"].tests["t::a"]
+    assert written == (old if kept else new)
+
+
 @pytest.mark.parametrize(
     ("private", "deviation", "kept"),
     [(108, 0, True), (109, 0, False), (110, 16, True), (111, 16, False)],
