@@ -1,7 +1,7 @@
 """The text of the baseline's file. Runs in the pytest process; no I/O."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,14 +60,26 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         for key, value in data["profiles"].items():
             _refuse_others(value, "environment", "reference", "tests")
             environment = typed(Environment, value["environment"])
-            tests = {str(test): read(entry) for test, entry in value["tests"].items()}
+            tests = {test: _read(read, test, entry) for test, entry in value["tests"].items()}
             reference = typed(Mapping[str, int], value.get("reference", {}))
             profiles[key] = Profile(environment, tests, reference)
         return Baseline(profiles)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"the baseline {name} is not one ({type(error).__name__}: {error}): restore it from git"
+            f"the baseline {name} is not one ({_cause(error)}): restore it from git"
         ) from None
+
+
+def _read(read: Callable[[Mapping[str, Any]], Entry], test: str, data: Mapping[str, Any]) -> Entry:
+    """The entry of a test. ValueError, which names the test, for what is none."""
+    try:
+        return read(data)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"in {test}, {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _entry(data: Mapping[str, Any]) -> Entry:
@@ -79,7 +91,7 @@ def _entry(data: Mapping[str, Any]) -> Entry:
         for key, count in by_generation.items()
     }
     figures = {
-        name: typed(_Figure, value if isinstance(value, dict) else {"mean": value}, name)
+        name: _figure(name, value)
         for name, value in data.items()
         if name not in _FIELDS | {_CONDITIONS, _COLLECTIONS}
     }
@@ -94,6 +106,18 @@ def _entry(data: Mapping[str, Any]) -> Entry:
         },
     )
     return entry
+
+
+def _figure(name: str, value: object) -> _Figure:
+    """A metric's figures: one number, or what layouts did. ValueError for one below zero."""
+    figure: _Figure
+    if isinstance(value, dict):
+        figure = typed(_Figure, value, name)
+    else:
+        figure = _Figure(typed(int, value, name))
+    if min(figure.mean, figure.first or 0, figure.sd or 0) < 0:
+        raise ValueError(f"{name} is below zero")
+    return figure
 
 
 def _first_format(data: Mapping[str, Any]) -> Entry:

@@ -20,7 +20,7 @@ from pytest_cowmem.run import baseline_file
 from pytest_cowmem.run.baseline_file import check_writable, load, rewrite
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
-amounts = st.integers(-(2**63), 2**63)
+amounts = st.integers(0, 2**63)
 metrics = st.sampled_from([*METRICS, "of a later version"])
 modules = st.dictionaries(texts, amounts, max_size=3)
 
@@ -84,7 +84,10 @@ def test_one_figure_a_line_sorted_and_a_newline_at_the_end():
         ('{"format": 2}', "restore it from git"),
         ('{"format": true, "profiles": {}}', '"format" is True'),
         ('<<<<<<< HEAD\n{"format": 1}\n=======\n>>>>>>> other\n', "merge conflict markers"),
-        (dumps(ONE).replace("4096", "4096.5"), "mean is 4096.5, not int"),
+        (dumps(ONE).replace("4096", "4096.5"), "in test_a.py::test_x, private is 4096.5, not int"),
+        (dumps(ONE).replace("4096", "-5"), "in test_a.py::test_x, private is below zero"),
+        (dumps(ONE).replace("4096", '{"mean": 1, "sd": -1}'), "private is below zero"),
+        (dumps(ONE).replace('"tests"', '"reference"'), "'tests' is missing"),
         (dumps(ONE).replace("4096", '{"mean": 1, "extra": 1}'), "unknown key 'extra'"),
         (dumps(ONE).replace("4096", '{"mean": 1, "sd": true}'), "sd is True, not int or NoneType"),
         (dumps(ONE).replace("4096", '{"sd": 1}'), "missing 1 required positional argument: 'mean'"),
