@@ -181,7 +181,7 @@ def test_a_changed_test_is_a_few_lines_of_a_diff(shop, pytester):
 
 
 def test_another_layout_is_decided_by_the_mean_of_several(shop, baseline, pytester):
-    assert shop("--cowmem-update").ret == 0
+    assert shop("--cowmem-update", PAGES=512).ret == 0
     mean = entry(baseline)["private"]
     far = {"first": 0, "mean": mean - 400 * 4096, "sd": 8192}
     rewrite(pytester, private=far)
@@ -216,7 +216,7 @@ def test_without_another_layout_the_first_one_decides_and_it_is_said(shop, pytes
     only_once = "import fcntl\nLOCK = open('lock', 'w')\nfcntl.flock(LOCK, fcntl.LOCK_EX | 4)\n"
     pytester.makepyfile(shop=only_once + APP)
     assert "no other layout could be measured: the app 'shop:app' could not be" in told(
-        shop("--cowmem-update")
+        shop("--cowmem-update", PAGES=512)
     )
     rewrite(pytester, layout="another", private=4096)
     red = shop()
