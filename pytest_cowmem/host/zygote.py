@@ -24,7 +24,6 @@ from pytest_cowmem.zygote import messages, pauses, process, start, wire
 # Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
 # 2.2 ms on an AMD EPYC, CPython 3.10 to 3.13.
 _REFERENCE_NS = 2_000_000
-_KEPT_STEP = 1 << 14
 # The shell's notes to itself, and pytest's own variables. They differ from run to run, and their
 # strings would lie on the zygote's heap.
 _NOT_INHERITED = ("_", "COLUMNS", "LINES", "OLDPWD", "SHLVL")
@@ -123,9 +122,7 @@ class Zygote:
             self.close()
             raise
         self.facts = Facts.of(**answer.facts)
-        # What starts alike keeps differs by some bytes, and the master is to be the same.
-        kept = round(self.facts.ballast / _KEPT_STEP) * _KEPT_STEP
-        self.size = procfs.anonymous(self.pid) - kept
+        self.size = procfs.anonymous(self.pid) - self.facts.ballast
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
         self.ready = True
 

@@ -10,6 +10,10 @@ from pytest_cowmem.model.app import App
 from pytest_cowmem.model.baseline import LAYOUTS
 from pytest_cowmem.model.errors import AppFailed
 
+# The first layout is one like the others. Without ballast private memory was 30 to 60 KiB below
+# their mean, so that as much of a regression was hidden in it.
+_SEEDS = range(1, LAYOUTS + 1)
+
 
 class Zygotes:
     """The zygotes of a run: one for each app and layout, started when a test first asks for it."""
@@ -25,7 +29,7 @@ class Zygotes:
         if app in self._failed:
             raise AppFailed(self._failed[app])
         try:
-            return self._in_layout(app, 0)
+            return self._in_layout(app, _SEEDS[0])
         except AppFailed as error:
             line, _, traceback = str(error).partition("\n")
             shown = " (its traceback is shown with the first test that needed it)"
@@ -39,7 +43,7 @@ class Zygotes:
         """
         processors = len(os.sched_getaffinity(0))
         for first in range(1, LAYOUTS, processors):
-            seeds = range(first, min(first + processors, LAYOUTS))
+            seeds = _SEEDS[first : first + processors]
             for seed in seeds:
                 self._begin(app, seed)
             for seed in seeds:

@@ -37,7 +37,8 @@ def keep(seed: int) -> int:
     _kept.append(bytes(larger))
     names = [sys.intern(f"ballast {number}") for number in range(next(numbers) % _MOST_NAMES)]
     _kept.extend(names)
-    return total + larger + sum(-(-sys.getsizeof(name) // _STEP) * _STEP for name in names)
+    total += larger + sum(-(-sys.getsizeof(name) // _STEP) * _STEP for name in names)
+    return total + sys.getsizeof(_kept)
 
 
 def _of_size(size: int, index: int) -> object:

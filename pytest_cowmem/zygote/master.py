@@ -90,13 +90,16 @@ def preload(config: "dict[str, Any]") -> worker.Preloaded:
 def prepare(config: "dict[str, Any]") -> bool:
     """Do what comes between import and fork; whether workers collect.
 
-    It is done once, even where the app is imported twice.
+    It is done once, even where the app is imported twice. Where the app collects, it is chance how
+    much garbage its import leaves, and a worker allocates where garbage was. So there is none.
     """
     if config["prepare"]:
         load(config["prepare"])()
     collects = gc.isenabled() or config["gc"] == "freeze"
     if config["gc"] == "freeze":
         gc.freeze()
+    elif gc.isenabled() and not pauses.has_frozen():
+        gc.collect()
     return collects
 
 

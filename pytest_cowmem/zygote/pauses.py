@@ -69,6 +69,11 @@ def arm(table: "memoryview[int]") -> None:
     gc.callbacks.append(record)
 
 
+def has_frozen() -> bool:
+    """Whether the app has frozen objects."""
+    return gc.get_freeze_count() > _FROZEN_BY_PYTHON
+
+
 def start_phase() -> None:
     """Have the collector's counts start at zero, whatever was allocated before.
 
@@ -77,7 +82,7 @@ def start_phase() -> None:
     (CPython 3.11 to 3.15; Modules/gcmodule.c, Python/gc.c). It would undo an app's own freeze,
     after which few objects are left for a collection.
     """
-    if gc.get_freeze_count() > _FROZEN_BY_PYTHON:
+    if has_frozen():
         gc.collect()
     else:
         gc.freeze()

@@ -7,6 +7,7 @@ lie. docs/explanation/accuracy.md has what each step is worth.
 """
 
 import ctypes
+import gc
 import mmap
 import os
 import sys
@@ -34,6 +35,7 @@ _POOL = 16 * 1024  # pymalloc's since CPython 3.10 (Include/internal/pycore_obma
 _POOL_HEADER = 48
 _STEP, _MOST = 16, 512  # its size classes; what is larger comes from malloc
 _BYTES_OBJECT = 33  # sys.getsizeof(b"")
+_REFERENCE = 8  # what a deque takes for each of its items, some links aside
 # Pools in a row that only a new arena has. One of 1 MiB has 63 or 64.
 _RUN = 60
 _LIMIT = 4 * 2**20  # bytes that are tried
@@ -98,11 +100,13 @@ def settle() -> int:
 
     Where something is not as in CPython on glibc, a step may do nothing.
     """
-    # The cache of attributes keeps names alive, and one that it drops later leaves a hole: on 3.14
-    # and 3.15 private pages varied by 6.
+    # What is dropped later leaves a hole then. A full collection empties the interpreter's free
+    # lists, so that the master's own leaves none. The cache of attributes keeps names alive.
+    # Without the first private pages varied by 6 on 3.15, without the second on 3.14 too.
+    gc.collect()
     _python.PyType_ClearCache()
     fill_pools()
-    kept = sum(map(sys.getsizeof, _kept))
+    kept = sum(map(sys.getsizeof, _kept), _REFERENCE * len(_kept))
     if _has_glibc:
         fill_heap()
     sweep()

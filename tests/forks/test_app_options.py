@@ -99,6 +99,21 @@ def test_gc_policies_as_the_worker_finds_them(zygotes, talk, policy, on, thresho
     assert (zygote.facts.gc_enabled, zygote.facts.gc_thresholds) == (on, thresholds)
 
 
+@pytest.mark.parametrize(
+    ("prepare", "policy", "left"),
+    [
+        ("leave_garbage", "default", False),
+        ("leave_garbage", "5000", False),
+        ("leave_garbage", "off", True),
+        ("leave_garbage", "freeze", True),
+        ("leave_garbage_and_freeze", "default", True),
+    ],
+)
+def test_a_master_that_collects_has_no_garbage(worker, prepare, policy, left):
+    with worker("bare:quiet", prepare=f"bare:{prepare}", gc=policy) as client:
+        assert client.call("bare:is_garbage_left") is left
+
+
 def test_an_apps_own_gc_setting_is_kept(zygotes, talk, tmp_path):
     (tmp_path / "own_gc.py").write_text(
         "import gc\nfrom bare import quiet as app\ngc.disable()\ngc.set_threshold(123)\n"

@@ -135,7 +135,7 @@ def test_what_is_kept_for_a_layout_is_in_no_figure(measure, tmp_path):
 
 @pytest.mark.parametrize("allocator", ["malloc", "debug"])
 def test_another_allocator_is_left_alone(allocator, zygotes, talk):
-    zygote = zygotes.get(App("bare:quiet", env={"PYTHONMALLOC": allocator}))
+    zygote = zygotes._in_layout(App("bare:quiet", env={"PYTHONMALLOC": allocator}), 0)
     assert zygote.facts.ballast == 0
     with talk(zygote) as client:
         assert client.get("/").text == "ok"

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 PAGE = mmap.PAGESIZE
 shared = [{"number": index, "tags": [index]} for index in range(20_000)]
@@ -229,6 +230,22 @@ def leave_holes():
     """Free objects of all sizes between others that stay, so that no page is given back."""
     objects = [bytes(size) for size in (15, 31, 79, 191, 447, 967, 3967) for _ in range(2_000)]
     leaked.extend(objects[::8])
+
+
+def leave_garbage():
+    """For `prepare`: leave a cycle that only a collection frees."""
+    thing = Thing()
+    vars(thing)["itself"] = thing
+    seeded.append(weakref.ref(thing))
+
+
+def leave_garbage_and_freeze():
+    leave_garbage()
+    gc.freeze()
+
+
+def is_garbage_left():
+    return seeded[0]() is not None
 
 
 def seed_worker():
