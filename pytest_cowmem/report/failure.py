@@ -98,7 +98,7 @@ def advice(verdict: Verdict) -> str:
     if verdict in (Verdict.NEW, Verdict.INCOMPATIBLE):
         return (
             ", which fails in CI and under --cowmem-strict: "
-            "run pytest --cowmem --cowmem-update here, and commit the baseline"
+            "run pytest --cowmem --cowmem-update with this Python, look, and commit the baseline"
         )
     if verdict is Verdict.IMPROVED:
         return (

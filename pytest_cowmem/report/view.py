@@ -1,7 +1,7 @@
 """What is shown of a run, selected once; formats only render. Runs in the pytest process."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_cowmem.model.document import Document
@@ -64,7 +64,12 @@ def view(document: Document) -> View:
         rows=tuple(row(record) for record in records),
         explained=tuple(explained) if document.explain else (),
         proved=tuple(record for record in records if record.proofs),
-        facts=(*_masters(document), *_environments(document), *_notes(document)),
+        facts=(
+            *_masters(document),
+            *_environments(document),
+            *_notes(document),
+            *_improved(document),
+        ),
         warnings=tuple(_warnings(document)),
         changes=tuple(
             as_line(change, _gated(document, change.test)) for change in document.changes
@@ -104,21 +109,28 @@ def planted(proof: Proof) -> str:
 
 def row(record: Record) -> Row:
     """One record's row."""
-    values = record.measurement.values
     private = record.judgment(PRIVATE)
     assert private is not None
     assert private.measured is not None
+    parts = _parts(record, private.measured)
     cells = (
         short(record.test),
         render(private.measured, "bytes"),
         "-" if private.difference is None else render_change(private.difference, "bytes"),
         f"{private.measured / private.budget:.0%}" if private.budget else "-",
-        render(values["copied"], "bytes") if "copied" in values else "-",
-        render(values["fresh"], "bytes") if "fresh" in values else "-",
+        render(parts["copied"], "bytes") if "copied" in parts else "-",
+        render(parts["fresh"], "bytes") if "fresh" in parts else "-",
         _pauses(record),
         record.verdict.value,
     )
     return Row(record.test, cells, record.verdict, record.failed)
+
+
+def _parts(record: Record, private: int) -> Mapping[str, int]:
+    """What `private` consists of: the first layout's, where that is what `private` is of."""
+    measurement = record.measurement
+    first = {name: amounts[0] for name, amounts in measurement.layouts.items()}
+    return first if first.get(PRIVATE) == private else measurement.values
 
 
 def _pauses(record: Record) -> str:
@@ -154,8 +166,23 @@ def _notes(document: Document) -> Iterator[str]:
         for note in record.notes:
             tests.setdefault(note, []).append(record.test)
     for note, noted in tests.items():
-        where = noted[0].rpartition("::")[2] if len(noted) == 1 else f"{len(noted)} tests"
-        yield f"note: {note} ({where})"
+        yield f"note: {note} ({_where(noted)})"
+
+
+def _where(tests: Sequence[str]) -> str:
+    """One test by its name, several by their number."""
+    return tests[0].rpartition("::")[2] if len(tests) == 1 else f"{len(tests)} tests"
+
+
+def _improved(document: Document) -> Iterator[str]:
+    """The metrics that improved, but for `private`, which is in the table."""
+    tests: dict[str, list[str]] = {}
+    for record in document.records:
+        for judgment in record.judgments:
+            if judgment.verdict is Verdict.IMPROVED and judgment.metric != PRIVATE:
+                tests.setdefault(judgment.metric, []).append(record.test)
+    for metric, improved in tests.items():
+        yield f"improved: {metric} ({_where(improved)})"
 
 
 def _warnings(document: Document) -> Iterator[str]:
@@ -163,9 +190,11 @@ def _warnings(document: Document) -> Iterator[str]:
     if document.unverified:
         yield document.unverified
     if document.ci and document.changes:
+        count = len(document.changes)
+        entries = "1 entry" if count == 1 else f"{count} entries"
         yield (
-            f"this run in CI accepted what it measured, {len(document.changes)} entries of "
-            f"{document.baseline}: it gates nothing, so update where somebody looks at the change"
+            f"this run in CI accepted what it measured, {entries} of {document.baseline}: "
+            "it gates nothing, so update where somebody looks at the change"
         )
     yield from _without_entry(document)
     for sentence in document.unmeasured:

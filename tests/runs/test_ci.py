@@ -63,7 +63,7 @@ def recorded(pytester):
 def test_what_is_new_is_red_in_ci_unless_the_setting_says_otherwise(shop, ci, options, failed):
     result = shop(*options, ci=ci)
     result.assert_outcomes(failed=failed, passed=2 - failed)
-    assert ("run pytest --cowmem --cowmem-update here" in told(result)) is bool(failed)
+    assert ("run pytest --cowmem --cowmem-update with this Python" in told(result)) is bool(failed)
 
 
 def test_a_baseline_of_another_environment_is_red_in_ci(shop, pytester):
@@ -86,8 +86,12 @@ def test_a_misspelt_baseline_is_a_usage_error_and_a_new_one_is_not(shop, pyteste
 
 
 def test_an_update_in_ci_says_loudly_what_it_did(shop):
-    assert "accepted what it measured, 2 entries" in told(shop("--cowmem-update", ci="true"))
-    assert "accepted what it measured" not in told(shop("--cowmem-update", ci="true"))
+    one = shop("--cowmem-update", "-k", "one", ci="true")
+    assert "accepted what it measured, 1 entry of" in told(one)
+    assert "accepted what it measured, 2 entries of" in told(
+        shop("--cowmem-update=all", ci="true", pages=512)
+    )
+    assert "accepted what it measured" not in told(shop("--cowmem-update", ci="true", pages=512))
     assert "accepted what it measured" not in told(shop("--cowmem-update", pages=512))
 
 

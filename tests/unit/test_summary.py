@@ -1,5 +1,7 @@
 """The summary and the failure: one line a test at any width, and what is missing said aloud."""
 
+from dataclasses import replace
+
 import pytest
 from records import MIB, VALUES, record
 
@@ -47,6 +49,18 @@ def test_all_columns_where_there_is_room():
         " ".join(line.split())
         == "test_memory::test_feed 5.00 MiB +4.00 KiB 83% 4.00 MiB 1.00 MiB 3 to 1.50 ms ok"
     )
+
+
+@pytest.mark.parametrize(("private", "parts"), [(5, "4.00 MiB 1.00 MiB"), (6, "5.00 MiB 2.00 MiB")])
+def test_the_parts_are_of_what_private_is_of(private, parts):
+    """Of the first layout where its figure is compared, and of all where the mean is."""
+    values = {"private": 6 * MIB, "copied": 5 * MIB, "fresh": 2 * MIB}
+    layouts = {"private": (5 * MIB, 7 * MIB), "copied": (4 * MIB, 6 * MIB), "fresh": (MIB, 3 * MIB)}
+    found = record(values=values)
+    judgments = (replace(found.judgment("private"), measured=private * MIB),)
+    measurement = replace(found.measurement, layouts=layouts)
+    line = table([replace(found, measurement=measurement, judgments=judgments)], 200)[-1]
+    assert f"{private}.00 MiB - {parts}" in " ".join(line.split())
 
 
 def test_a_record_goes_through_xdists_channel_unchanged():
@@ -146,6 +160,17 @@ def test_the_view_tells_masters_environments_and_each_note_once():
         "note: a note (2 tests)",
         "note: other (test_b)",
     )
+
+
+def test_the_view_names_what_improved_beside_private():
+    better = {name: amount // 2 for name, amount in VALUES.items()}
+    records = [record(f"a.py::{name}", better, accepted=VALUES) for name in ("one", "two")]
+    document = Document(records=tuple(records), gated=("private", "gc_pause"))
+    assert not [fact for fact in view(document).facts if "improved: private" in fact]
+    named = record("a.py::three", VALUES | {"gc_full": MIB}, accepted=VALUES | {"gc_full": 2 * MIB})
+    assert "improved: gc_full (three)" in view(Document(records=(named,))).facts
+    twice = replace(named, test="a.py::four")
+    assert "improved: gc_full (2 tests)" in view(Document(records=(named, twice))).facts
 
 
 def test_the_view_says_first_that_figures_are_unverified():
