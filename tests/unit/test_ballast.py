@@ -1,5 +1,6 @@
 """What a seed keeps, so that the app's objects lie elsewhere."""
 
+import gc
 import sys
 
 import pytest
@@ -48,3 +49,18 @@ def test_seeds_intern_some_hundred_names_and_each_another_number(kept):
         counts.add(len(names))
     assert len(counts) == len(SEEDS)
     assert max(counts) - min(counts) > 512
+
+
+def test_seeds_in_a_row_have_the_collector_in_other_phases(kept):
+    phases = []
+    gc.disable()
+    try:
+        for seed in SEEDS:
+            gc.collect()
+            kept(seed)
+            phases.append(gc.get_count()[1:])
+    finally:
+        gc.enable()
+    assert len({youngest for youngest, _ in phases}) == len(SEEDS)
+    assert len({middle for _, middle in phases}) > 1
+    assert all(count < 10 for phase in phases for count in phase)
