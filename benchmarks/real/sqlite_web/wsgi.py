@@ -1,14 +1,13 @@
 """sqlite-web on a database of two tables, which each worker gets anew."""
 
 import sqlite3
-import tempfile
 from contextlib import closing
 from pathlib import Path
 
 from sqlite_web.sqlite_web import app as app
 from sqlite_web.sqlite_web import initialize_app
 
-DATABASE = Path(tempfile.gettempdir(), "library.db")
+DATABASE = Path(__file__).with_name("library.db")
 
 
 def fill():
