@@ -122,7 +122,8 @@ class Zygote:
             self.close()
             raise
         self.facts = Facts.of(**answer.facts)
-        self.size = procfs.anonymous(self.pid) - self.facts.ballast
+        size = procfs.anonymous(self.pid) - self.facts.ballast
+        self.size = round(size / procfs.PAGE) * procfs.PAGE
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
         self.ready = True
 
