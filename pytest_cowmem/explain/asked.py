@@ -27,6 +27,9 @@ Running = Callable[[Any], AbstractContextManager[Any]]
 Measured = Sample | Measurement  # whose values and requests an explanation takes
 
 
+_GROWTH_ROUNDS = 3  # at most: in one of 600, FastAPI in threads seemed to grow by 272 B
+
+
 class TraceFirst(BaseException):
     """Ends a round that asked for an explanation; no `except Exception` of a test may stop it."""
 
@@ -81,13 +84,22 @@ class Explainer:
     def growth(
         self, body: Callable[[], object], measured: Measured, running: Running
     ) -> Growth | None:
-        """What a body that was measured leaves in use a request; None for too few requests."""
+        """What a body that was measured leaves in use a request; None for too few requests.
+
+        It is the least of up to three rounds. A leak is in each of them, and what the app's threads
+        hold for a moment is not.
+        """
         if measured.requests < LEAST_REQUESTS:
             return None
-        with running(GrowthRound(self._master, self._timeout, measured.requests)) as current:
-            body()
-            growth: Growth | None = current.growth()
-            return growth
+        found: list[Growth] = []
+        for _ in range(_GROWTH_ROUNDS):
+            with running(GrowthRound(self._master, self._timeout, measured.requests)) as current:
+                body()
+                growth: Growth | None = current.growth()
+            if growth is None or not growth.per_request:
+                return growth
+            found.append(growth)
+        return min(found, key=lambda one: one.per_request)
 
     def _answer(self, body: Callable[[], object], running: Running) -> None:
         """Run a body that has asked, until its explanation is made.

@@ -500,13 +500,21 @@ def test_an_update_says_what_it_changed_of_what_the_settings_gate(shop, pytester
 
 KEEPING = """
 import os
+from functools import lru_cache
 
 KEPT, LEFT = [], iter(range(50, 0, -1))
 KEPT_BY = {
     "nothing": lambda left: (),
     "one": lambda left: [object()],
     "less": lambda left: [object() for _ in range(left)],
+    "one in the second worker": lambda left: [object()] if worker() == 2 else (),
 }
+
+@lru_cache
+def worker():
+    file = os.open("workers", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    os.write(file, b".")
+    return os.fstat(file).st_size
 
 def app(environ, start_response):
     start_response("200 OK", [])
@@ -532,6 +540,13 @@ def test_one_object_kept_a_request_is_red(keeping):
             "[*] leak: each request leaves 16 B behind, *",
         ]
     )
+
+
+def test_growth_in_one_round_alone_is_none(keeping, pytester):
+    result = keeping(KEEPS="one in the second worker")
+    result.assert_outcomes(passed=1)
+    # A measured round, and two growth rounds.
+    assert (pytester.path / "workers").read_text() == "..."
 
 
 def test_what_is_still_warming_up_is_not_red_and_says_so(keeping):
