@@ -26,7 +26,6 @@ from pytest_cowmem.model.metrics import GROWTH
 Running = Callable[[Any], AbstractContextManager[Any]]
 Measured = Sample | Measurement  # whose values and requests an explanation takes
 
-
 _GROWTH_ROUNDS = 3  # at most: in one of 600, FastAPI in threads seemed to grow by 272 B
 
 

@@ -12,7 +12,8 @@ class Outputs:
     """
 
     def __init__(self) -> None:
-        self.stdout, self.stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
+        self.stdout = tempfile.TemporaryFile()  # noqa: SIM115
+        self.stderr = tempfile.TemporaryFile()  # noqa: SIM115
         self._shown = {self.stdout: 0, self.stderr: 0}
 
     def show(self) -> None:

@@ -1,7 +1,7 @@
 """What is shown of a run, selected once; formats only render. Runs in the pytest process."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_cowmem.model.document import Document
@@ -161,28 +161,29 @@ def _environments(document: Document) -> Iterator[str]:
 
 def _notes(document: Document) -> Iterator[str]:
     """What differs from the baseline, each note once."""
-    tests: dict[str, list[str]] = {}
-    for record in document.records:
-        for note in record.notes:
-            tests.setdefault(note, []).append(record.test)
-    for note, noted in tests.items():
-        yield f"note: {note} ({_where(noted)})"
-
-
-def _where(tests: Sequence[str]) -> str:
-    """One test by its name, several by their number."""
-    return tests[0].rpartition("::")[2] if len(tests) == 1 else f"{len(tests)} tests"
+    yield from _once(
+        (f"note: {note}", record.test) for record in document.records for note in record.notes
+    )
 
 
 def _improved(document: Document) -> Iterator[str]:
     """The metrics that improved, but for `private`, which is in the table."""
+    yield from _once(
+        (f"improved: {judgment.metric}", record.test)
+        for record in document.records
+        for judgment in record.judgments
+        if judgment.verdict is Verdict.IMPROVED and judgment.metric != PRIVATE
+    )
+
+
+def _once(told: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """Each sentence once, with its test's name, or with how many tests it is told of."""
     tests: dict[str, list[str]] = {}
-    for record in document.records:
-        for judgment in record.judgments:
-            if judgment.verdict is Verdict.IMPROVED and judgment.metric != PRIVATE:
-                tests.setdefault(judgment.metric, []).append(record.test)
-    for metric, improved in tests.items():
-        yield f"improved: {metric} ({_where(improved)})"
+    for sentence, test in told:
+        tests.setdefault(sentence, []).append(test)
+    for sentence, of in tests.items():
+        where = of[0].rpartition("::")[2] if len(of) == 1 else f"{len(of)} tests"
+        yield f"{sentence} ({where})"
 
 
 def _warnings(document: Document) -> Iterator[str]:

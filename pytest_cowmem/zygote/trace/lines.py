@@ -91,7 +91,8 @@ def loaded_code() -> "Iterator[CodeType]":
     os.close(writer)
     with open(reader, "rb") as pipe:
         while address := pipe.read(_ADDRESS_BYTES):
-            yield _ctypes.PyObj_FromPtr(int.from_bytes(address, "little"))  # type: ignore[attr-defined,unused-ignore]
+            found = int.from_bytes(address, "little")
+            yield _ctypes.PyObj_FromPtr(found)  # type: ignore[attr-defined,unused-ignore]
     os.waitpid(pid, 0)
 
 
