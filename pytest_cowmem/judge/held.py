@@ -1,5 +1,6 @@
 """What one metric is held to, and what that says of it. Pure. Runs in the pytest process."""
 
+import statistics
 from typing import NamedTuple
 
 from pytest_cowmem.judge.layouts import noise
@@ -53,7 +54,9 @@ class Held(NamedTuple):
             if layouts and own_layout:
                 compared, baseline = layouts[0], accepted.first.get(name, baseline)
             elif layouts:
-                chance = noise(layouts, accepted.deviation.get(name, 0), accepted.layouts)
+                deviation = statistics.stdev(layouts) if len(layouts) > 1 else 0
+                then = accepted.deviation.get(name, 0), accepted.layouts
+                chance = noise((deviation, len(layouts)), then)
             if name in measurement.beside and compared is not None:
                 compared = min(compared, _as_then(metric, measurement, accepted))
         around = (measured or 0) if baseline is None else baseline

@@ -5,8 +5,6 @@ of replication, and noise is the standard deviation over layouts.
 """
 
 import math
-import statistics
-from collections.abc import Sequence
 
 # Differences of means that differ by chance alone exceed 3.5 standard errors in 1 of 250 tests
 # where five and five layouts estimate the error (Student's t, 8 degrees of freedom), beyond what is
@@ -17,14 +15,12 @@ _ERRORS = 3.5
 _LEAST = 44 * 1024
 
 
-def noise(amounts: Sequence[int], deviation: float, layouts: int) -> float:
-    """What chance may make of the difference between the mean of `amounts` and another mean.
+def noise(*sides: tuple[float, int]) -> float:
+    """What chance may make of the difference of two means.
 
-    `amounts` holds one a layout. The other mean is over `layouts`, with a standard deviation of
-    `deviation`.
+    `sides` has the standard deviation of each, and the number of layouts it is over.
     """
-    squares = (layouts - 1) * deviation**2
-    if len(amounts) > 1:
-        squares += (len(amounts) - 1) * statistics.variance(amounts)
-    variance = max(squares / max(len(amounts) + layouts - 2, 1), _LEAST**2)
-    return _ERRORS * math.sqrt(variance * (1 / len(amounts) + 1 / layouts))
+    squares = sum((layouts - 1) * deviation**2 for deviation, layouts in sides)
+    freedom = sum(layouts - 1 for _, layouts in sides)
+    variance = max(squares / max(freedom, 1), _LEAST**2)
+    return _ERRORS * math.sqrt(variance * sum(1 / layouts for _, layouts in sides))

@@ -205,12 +205,13 @@ def test_what_is_over_budget_and_not_in_the_baseline_has_not_regressed():
 
 @pytest.mark.parametrize(
     ("private", "first", "kept"),
-    [(108 * KIB, 92 * KIB, True), (109 * KIB, 100 * KIB, False), (100 * KIB, 109 * KIB, False)],
+    [(108, 92, True), (197, 100, True), (198, 100, False), (100, 109, False), (100, 91, False)],
 )
-def test_a_page_or_two_are_no_difference(monkeypatch, private, first, kept):
+def test_a_page_or_two_of_the_first_layout_are_no_difference(monkeypatch, private, first, kept):
+    """The mean over five layouts may differ by 97.4 KiB, as in another layout."""
     monkeypatch.undo()
-    old = of_layouts({"private": 100 * KIB}, "then", {"private": 100 * KIB})
-    new = replace(old, metrics={"private": private}, first={"private": first})
+    old = replace(of_layouts({"private": 100 * KIB}, "then", {"private": 100 * KIB}), deviation={})
+    new = replace(old, metrics={"private": private * KIB}, first={"private": first * KIB})
     before = Baseline({"here": Profile({}, {"t::a": old})})
     run = [measured("t::a", new, {"private": Verdict.OK})]
     written = update(before, "all", run, [])[0].profiles["here"].tests["t::a"]
@@ -229,12 +230,10 @@ def test_a_master_differs_by_some_pages_with_its_environment(master, kept):
 
 @pytest.mark.parametrize(
     ("private", "deviation", "kept"),
-    [(108, 0, True), (109, 0, False), (110, 16, True), (111, 16, False)],
+    [(197, 0, True), (198, 0, False), (2, 0, False), (321, 100, True), (322, 100, False)],
 )
-def test_in_another_layout_means_differ_by_their_standard_error(
-    monkeypatch, private, deviation, kept
-):
-    """Of 16 KiB over five layouts each it is 10.1 KiB."""
+def test_in_another_layout_means_differ_by_more_than_chance(monkeypatch, private, deviation, kept):
+    """That is 3.5 standard errors; a deviation of 100 KiB has one of 63.2 KiB, and 44 the least."""
     monkeypatch.undo()
     old = of_layouts({"private": 100 * KIB}, "then", {"private": deviation * KIB})
     new = replace(old, metrics={"private": private * KIB}, first={"private": 0}, layout="now")
