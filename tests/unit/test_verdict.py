@@ -92,8 +92,10 @@ def around(mean):
         ((MIB + 169 * KIB,), elsewhere(MIB, 1 * KIB), Verdict.REGRESSED),
         ((MIB + 217 * KIB,), elsewhere(MIB, layouts=1), Verdict.OK),
         ((MIB + 218 * KIB,), elsewhere(MIB, layouts=1), Verdict.REGRESSED),
-        # 3.5 * 141 KiB * sqrt(1/2 + 1/1) = 606 KiB
+        # 3.5 * 141.4 KiB * sqrt(1/2 + 1/1) = 606.2 KiB
         ((MIB, MIB + 200 * KIB), elsewhere(MIB, layouts=1), Verdict.OK),
+        ((MIB + 506 * KIB, MIB + 706 * KIB), elsewhere(MIB, layouts=1), Verdict.OK),
+        ((MIB + 507 * KIB, MIB + 707 * KIB), elsewhere(MIB, layouts=1), Verdict.REGRESSED),
     ],
 )
 def test_another_layout_is_held_to_chance_where_it_is_more_than_the_tolerance(
