@@ -59,8 +59,11 @@ def resident(pid: int, proc: Path = PROC) -> tuple[int, int]:
 
 
 def anonymous(pid: int, proc: Path = PROC) -> int:
-    """Resident bytes that no file backs (RssAnon; since Linux 4.5)."""
-    return _kilobytes(proc / str(pid) / "status")["RssAnon"]
+    """Resident bytes that no file backs, as smaps_rollup counts them.
+
+    RssAnon of status may be dozens of pages off, since processors count on their own (proc(5)).
+    """
+    return _kilobytes(proc / str(pid) / "smaps_rollup")["Anonymous"]
 
 
 def reset_peak(pid: int, proc: Path = PROC) -> None:

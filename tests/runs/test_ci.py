@@ -101,7 +101,7 @@ def test_a_renamed_test_is_held_to_what_it_was(shop, pytester, moved):
     if moved:
         (pytester.path / "test_shop.py").unlink()
     name = "test_moved" if moved else "test_shop"
-    pytester.makepyfile(**{name: TEST.replace("test_kept", "test_held")})
+    pytester.makepyfile(**{name: TEST.replace("test_kept", "test_renamed")})
     green = shop(ci="true")
     green.assert_outcomes(passed=2)
     assert "renamed, it seems: test_shop.py::test_kept[one] had this source and app" in told(green)
@@ -109,7 +109,7 @@ def test_a_renamed_test_is_held_to_what_it_was(shop, pytester, moved):
     red.assert_outcomes(failed=2)
     assert "private has regressed" in told(red)
     assert shop("--cowmem-update").ret == 0
-    assert recorded(pytester) == {f"{name}.py::test_held[one]", f"{name}.py::test_held[two]"}
+    assert recorded(pytester) == {f"{name}.py::test_renamed[one]", f"{name}.py::test_renamed[two]"}
     assert "renamed, it seems" not in told(shop(ci="true"))
 
 

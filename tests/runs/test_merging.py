@@ -63,11 +63,12 @@ def accept(pytester, git):
 
 def test_two_branches_that_updated_merge(pytester, git, accept):
     accept(APP)
-    for branch, path in (("first", "/one"), ("second", "/two")):
+    first, second = ('"/one": 16', '"/one": 512'), ('"/two": 16', '"/two": 1024')
+    for branch, change in (("first", first), ("second", second)):
         git("checkout", "--quiet", "-b", branch, "main")
-        accept(APP.replace(f'"{path}": 16', f'"{path}": 512'))
+        accept(APP.replace(*change))
     git("merge", "--message", "Merge", "first")
-    merged = APP.replace('"/one": 16', '"/one": 512').replace('"/two": 16', '"/two": 512')
+    merged = APP.replace(*first).replace(*second)
     pytester.makepyfile(shop=merged)
     result = pytester.runpytest("--cowmem", "-p", "no:cacheprovider")
     result.assert_outcomes(passed=3)

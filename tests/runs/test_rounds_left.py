@@ -31,7 +31,7 @@ def test_a_body_that_skips_itself_in_a_later_round_is_not_measured(project, pyte
     path = pytester.path / "cowmem-baseline.json"
     project(STAYS, *two, "--cowmem-update")
     before = path.read_text()
-    leaves = TEST.format(0)
+    leaves = TEST.format("1 - 1")
     left = project(leaves, *two, "--cowmem-update=all")
     assert left.ret == 0
     left.assert_outcomes(skipped=2, xfailed=1)

@@ -23,6 +23,7 @@ Pss:                4021 kB
 Shared_Dirty:       9000 kB
 Private_Clean:       140 kB
 Private_Dirty:      3016 kB
+Anonymous:          2880 kB
 {hugetlb}THPeligible:           0
 """
 
@@ -64,6 +65,11 @@ def test_memory(process, tmp_path):
     assert procfs.memory(1, tmp_path) == procfs.Memory(13448 * 1024, 140 * 1024, 3016 * 1024, 0)
     process(2, smaps_rollup=SMAPS_ROLLUP.format(hugetlb="Private_Hugetlb:    2048 kB\n"))
     assert procfs.memory(2, tmp_path).uss == (140 + 3016 + 2048) * 1024
+
+
+def test_anonymous(process, tmp_path):
+    process(1, smaps_rollup=SMAPS_ROLLUP.format(hugetlb=""), status="RssAnon:\t 2752 kB\n")
+    assert procfs.anonymous(1, tmp_path) == 2880 * 1024
 
 
 def test_resident(process, tmp_path):
