@@ -15,8 +15,8 @@ T = TypeVar("T")
 _DIFFERS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING})
 
 _SOME_PAGES = 8192  # bytes
-# Bytes. Another environment made 11 pages of six apps at most. A folder on `sys.path` that changed
-# while the example was imported made 25, since the import system lists it anew; there are several.
+# Bytes. Another environment made 11 pages of six apps at most. Folders on `sys.path` that changed
+# while the example was imported made 31, since the import system lists them anew.
 _OF_A_MASTER = 2**18
 _UNRECORDED = frozenset({"gc_speed"})  # another in each run, and compared with nothing
 
