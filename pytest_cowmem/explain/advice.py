@@ -131,16 +131,10 @@ def large_imports(case: Case) -> list[LateImport]:
 def read_less(case: Case) -> Iterator[Advice]:
     """A line reads or writes many shared objects.
 
-    The line's bytes exceed all that is new or was given back, and all it imports. What is beyond
-    can only be copies of shared pages.
-
-    The rule is silent where memory came and went so often that page faults say little of what is
-    private at the end. It speaks only where objects of one module are most of what was copied.
+    It copied more than it imports. The rule speaks only where objects of one module are most of it.
     Otherwise new objects fill free space there, or it is data without objects.
     """
     why = case.why
-    if why.counts_twice:
-        return
     app_lines = [line for line in why.lines if line.path]
     if not app_lines:
         return
@@ -158,13 +152,9 @@ def read_less(case: Case) -> Iterator[Advice]:
 
 def _copied_by(case: Case, line: Line) -> int:
     """Bytes of a line that can only be copies of shared pages with objects; 0 where unknown."""
-    why = case.why
-    if why.by_writes is None or why.fresh is None:
-        return 0
-    new = max(why.fresh, sum(container.bytes for container in why.containers))
-    unexplained = line.bytes - _imported(case, line) - new - case.value("returned")
-    with_objects = (why.objects.pages - sum(why.objects.empty.values())) * PAGE
-    return min(unexplained, why.by_writes, with_objects)
+    objects = case.why.objects
+    with_objects = (objects.pages - sum(objects.empty.values())) * PAGE
+    return min(line.copied - _imported(case, line), with_objects)
 
 
 def _imported(case: Case, part: Line | Container) -> int:
@@ -223,12 +213,12 @@ def warm_up(case: Case) -> Iterator[Advice]:
     """The first request takes more than all others, and part of that would last.
 
     What lasts is small imports and cache entries that no other rule names. Nothing is said of the
-    rest, which the next worker may well take again; nor where memory came and went.
+    rest, which the next worker may well take again.
     """
     first = case.value("first")
     others = case.why.private - first
     gain = min(first, _small_imports(case) + _small_caches(case))
-    if case.requests < 2 or first <= others or gain < _WORTH or case.why.counts_twice:
+    if case.requests < 2 or first <= others or gain < _WORTH:
         return
     size_of_first, size_of_others = render(first, "bytes"), render(others, "bytes")
     text = (

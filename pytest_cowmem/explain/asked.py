@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_cowmem.explain.make import make
-from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.preforked import Preforked
@@ -132,14 +132,12 @@ class Explainer:
 
     def _traced_round(self) -> TracedRound:
         assert self._measured is not None
-        empty_cost(self._master, self._timeout)  # takes a round of its own, once
         return TracedRound(self._master, self._timeout, self._measured.requests)
 
     def _trace(self, current: TracedRound) -> None:
         assert self._measured is not None
-        cost = empty_cost(self._master, self._timeout)
         facts = self._master.facts
         values = dict(self._measured.values)
         if self._measured.growth and self._measured.growth.warming:  # no leak
             del values[GROWTH]
-        self.explanation = make(current.trace(), values, cost, facts, self._rootdir)
+        self.explanation = make(current.trace(), values, facts, self._rootdir)

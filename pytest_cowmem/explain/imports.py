@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from pytest_cowmem.explain.places import shown
-from pytest_cowmem.explain.rows import Importing, LineRow
+from pytest_cowmem.explain.rows import Importing, Row
 from pytest_cowmem.model.explanation import LateImport
 
 
 def late_imports(
-    rows: Iterable[LineRow], files: Mapping[str, str], rootdir: Path
+    rows: Iterable[Row], files: Mapping[str, str], rootdir: Path
 ) -> tuple[LateImport, ...]:
     """The modules imported late, each with its own bytes, most first.
 
@@ -32,7 +32,7 @@ def late_imports(
 
 
 def _statements(
-    importing: Iterable[tuple[Importing, LineRow]],
+    importing: Iterable[tuple[Importing, Row]],
     files: Mapping[str, str],
     imported: Collection[Importing],
 ) -> dict[str, tuple[str, int]]:

@@ -1,36 +1,38 @@
 """Make an explanation of what was measured and traced. Runs in the pytest process; no I/O."""
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
-from pytest_cowmem.explain.places import module_of, shown
-from pytest_cowmem.explain.rows import Account, Growth, LineRow, Trace
-from pytest_cowmem.model.explanation import Collections, Container, Explanation, Line
+from pytest_cowmem.explain.places import is_plugins, module_of, shown
+from pytest_cowmem.explain.rows import Growth, Row, Trace
+from pytest_cowmem.model.explanation import COLLECTIONS, Collections, Container, Explanation, Line
 from pytest_cowmem.model.facts import Facts
 
 
-def make(
-    trace: Trace, values: Mapping[str, int], tracer: int, facts: Facts, rootdir: Path
-) -> Explanation:
+def make(trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path) -> Explanation:
     """The explanation of a traced round, and of the measured rounds' `values` by metric.
 
-    `tracer` is the bytes that tracing itself takes, `facts` is what the master said of itself.
+    `facts` is what the master said of itself.
     """
     charged = trace.charged
-    lines = _lines(charged, rootdir)
-    collections = _collections(charged, rootdir)
-    imports = late_imports(charged.lines, charged.files, rootdir)
+    rows = [row for row in charged.rows if not is_plugins(row.place)]
+    of_lines = [row for row in rows if row.generation is None]
+    lines = _lines(of_lines, charged.files, rootdir)
+    collections = _collections(rows, charged.files, rootdir)
+    imports = late_imports(of_lines, charged.files, rootdir)
     modules = trace.loaded.union(late.module for late in imports)
     containers = _containers(trace.containers, modules, rootdir)
+    explained = sum(row.bytes for row in rows)
     explanation = Explanation(
         measured=values,
-        explained=sum(line.bytes for line in lines) + sum(part.bytes for part in collections),
-        tracer=tracer,
+        explained=explained,
+        gone=sum(row.gone for row in rows),
+        tracer=charged.tracer + sum(row.bytes for row in charged.rows) - explained,
         unseen=charged.unseen,
         lines=lines,
         collections=collections,
@@ -43,38 +45,53 @@ def make(
     return replace(explanation, advice=advise(case))
 
 
-def _lines(charged: Account, rootdir: Path) -> tuple[Line, ...]:
+def _lines(rows: Iterable[Row], files: Mapping[str, str], rootdir: Path) -> tuple[Line, ...]:
     """The app's lines, most bytes first; rows that differ only in what ran under them are one."""
-    rows_of: dict[tuple[str, int, str, str], list[LineRow]] = defaultdict(list)
-    for row in charged.lines:
-        module = module_of(row.place, charged.files, rootdir)
+    rows_of: dict[tuple[str, int, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        module = module_of(row.place, files, rootdir)
         path = shown(row.place.path or "", rootdir)
         rows_of[path, row.place.line, row.place.function, module].append(row)
-    lines = []
-    for (path, number, function, module), rows in rows_of.items():
-        size, late = sum(row.bytes for row in rows), sum(row.late for row in rows)
-        lines.append(Line(path, number, function, module, size, late, _beside(rows, rootdir)))
-    return tuple(sorted(lines, key=lambda line: (-line.bytes, line.path, line.line)))
+    lines = [
+        Line(
+            *place,
+            bytes=sum(row.bytes for row in its),
+            late=sum(row.bytes for row in its if row.late),
+            copied=sum(row.copied for row in its),
+            gone=sum(row.gone for row in its),
+            beside=_beside(its, rootdir),
+        )
+        for place, its in rows_of.items()
+    ]
+    return tuple(sorted(lines, key=lambda line: (-line.bytes, -line.gone, line.path, line.line)))
 
 
-def _beside(rows: Sequence[LineRow], rootdir: Path) -> tuple[tuple[str, int], ...]:
+def _beside(rows: Sequence[Row], rootdir: Path) -> tuple[tuple[str, int], ...]:
     """The lines of libraries that ran under a line, and their bytes, most first."""
     sizes = Counter[str]()
-    for place, _, size in rows:
+    for row in rows:
+        place = row.place
         if place.library:
             library = shown(place.library, rootdir)
-            sizes[f"{library}:{place.library_line} {place.library_function}"] += size
+            sizes[f"{library}:{place.library_line} {place.library_function}"] += row.bytes
     return tuple(sizes.most_common())
 
 
-def _collections(charged: Account, rootdir: Path) -> tuple[Collections, ...]:
-    """The rows of collections, most bytes first."""
-    collections = []
-    for generation, place, times, size in charged.collections:
-        module = module_of(place, charged.files, rootdir)
-        path = shown(place.path or "", rootdir)
-        collections.append(Collections(path, place.line, module, generation, times, size))
-    return tuple(collections)
+def _collections(
+    rows: Iterable[Row], files: Mapping[str, str], rootdir: Path
+) -> tuple[Collections, ...]:
+    """The collections of each generation at each line, most bytes first."""
+    rows_of: dict[tuple[str, int, str, int], list[Row]] = defaultdict(list)
+    for row in rows:
+        if row.generation is not None:
+            module = module_of(row.place, files, rootdir)
+            path = shown(row.place.path or "", rootdir)
+            rows_of[path, row.place.line, module, row.generation].append(row)
+    collections = [
+        Collections(*place, times=len(its), bytes=sum(row.bytes for row in its))
+        for place, its in rows_of.items()
+    ]
+    return tuple(sorted(collections, key=lambda part: -part.bytes))
 
 
 def _containers(
@@ -94,7 +111,7 @@ def _modules(
 ) -> dict[str, int]:
     """Bytes by module, where what is kept counts for the module that keeps it."""
     charges = [(line.module, line.bytes, line.late) for line in lines]
-    charges += [(part.module, part.bytes, 0) for part in collections]
+    charges += [(COLLECTIONS, part.bytes, 0) for part in collections]
     kept = Counter[str]()
     for container in containers:
         kept[container.module] += container.bytes

@@ -51,6 +51,11 @@ class Pages:
                 offset = own.find(1, offset + 1)
         return pages
 
+    @property
+    def all(self) -> "array[int]":
+        """Both."""
+        return self.copied + self.fresh
+
     def since(self, before: "Pages") -> "Pages":
         """Those that have come since `before`."""
         old = {*before.copied, *before.fresh}

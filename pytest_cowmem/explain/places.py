@@ -1,12 +1,15 @@
 """Source files as they are shown, and their modules. Runs in the pytest process; no I/O."""
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_cowmem import zygote
 from pytest_cowmem.explain.rows import Place
 from pytest_cowmem.model.explanation import NOWHERE
 
+ZYGOTE_SIDE = str(Path(zygote.__file__).parent) + os.sep
 _INSTALLED = re.compile(
     r".*/(?:site-packages|dist-packages|lib/python\d[\w.]*)/|.*/(?=pytest_cowmem/zygote/)"
 )
@@ -17,6 +20,11 @@ def shown(path: str, rootdir: Path) -> str:
     if installed := _INSTALLED.match(path):
         return path[installed.end() :]
     return path.removeprefix(f"{rootdir}/")
+
+
+def is_plugins(place: Place) -> bool:
+    """Whether this plugin's own code ran, and none of the app's."""
+    return not place.path and (place.library or "").startswith(ZYGOTE_SIDE)
 
 
 def module_of(place: Place, files: Mapping[str, str], rootdir: Path) -> str:

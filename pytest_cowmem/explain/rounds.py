@@ -4,21 +4,22 @@ Runs in the pytest process.
 """
 
 import os
+import socket
 from array import array
-from collections.abc import Mapping
-from weakref import WeakKeyDictionary
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from pytest_cowmem.explain.overlay import new_bytes, overlay
 from pytest_cowmem.explain.pages import Pages, Regions
 from pytest_cowmem.explain.rows import Account, Growth, Trace
+from pytest_cowmem.explain.watch import Watch
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
+from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.zygote import messages
 
 SLOWER = 4  # what a traced request may take, times an untraced one's
-
-_costs: WeakKeyDictionary[Preforked, int] = WeakKeyDictionary()  # bytes; see empty_cost
 
 
 class TracedRound(Round):
@@ -31,15 +32,20 @@ class TracedRound(Round):
         self._mark_at = max(1, requests // 3)  # growth counts from there, too
         self._warm: int | None = None
         self._maps = os.memfd_create("pytest-cowmem-maps")
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            super().__init__(master, timeout * SLOWER, self._maps)
+            with far:
+                super().__init__(master, timeout * SLOWER, (self._maps, far.fileno()))
         except BaseException:
+            near.close()
             os.close(self._maps)
             raise
+        self._watch = Watch(self.pair.worker, near)
 
     def _become_ready(self) -> None:
         super()._become_ready()
         self._pages_at_ready = Pages.of(self.pair.worker, self.pair.twin)
+        self._watch.begin()
         self.ask((messages.BEGIN,), answers.Begun)
 
     def served(self, requests: int) -> None:
@@ -60,7 +66,14 @@ class TracedRound(Round):
         self._wait(self.pair.worker)
         # Answering costs the worker memory, so its pages are read first.
         pages = Pages.of(self.pair.worker, self.pair.twin).since(self._pages_at_ready)
-        charged = Account.of(self.ask((messages.CHARGED,), answers.Charged).account)
+        account = self.ask((messages.CHARGED,), answers.Charged).account
+        if self._watch.failed is not None:
+            raise CannotMeasure(
+                f"the pages of the traced worker could not be read ({self._watch.failed}): "
+                "see that nothing makes it undumpable (prctl PR_SET_DUMPABLE)"
+            )
+        private, copied = self._rows_of(pages.all), self._rows_of(pages.copied)
+        charged = Account.of(account, private, copied, len(pages.all) - private.total())
         regions = Regions(self.pair.worker)
         held = self.master.ask_twin(messages.HELD, answers.Held).held
         grown = self.ask((messages.GROWN, held), answers.Grown)
@@ -73,8 +86,14 @@ class TracedRound(Round):
         loaded = self.master.facts.modules
         return Trace(self.requests, self._warm, charged, objects, containers, loaded)
 
+    def _rows_of(self, pages: Iterable[int]) -> Counter[int]:
+        """How many of these pages each row of the worker's log has."""
+        rows = self._watch.rows
+        return Counter(rows[page] for page in pages if page in rows)
+
     def end(self) -> int | None:
         if self.alive:
+            self._watch.end()
             os.close(self._maps)
         return super().end()
 
@@ -100,14 +119,3 @@ def _growths(
         path, line = filled.get(name, ("", 0))
         growths[name] = Growth(before, after, new.get(name, 0), path, line)
     return growths
-
-
-def empty_cost(master: Preforked, timeout: float) -> int:
-    """Bytes that tracing itself makes private, measured once a master.
-
-    They are those of a traced worker that is asked for nothing.
-    """
-    if master not in _costs:
-        with TracedRound(master, timeout, 0) as current:
-            _costs[master] = current.private()
-    return _costs[master]

@@ -3,9 +3,10 @@
 The worker sends plain tuples and counts pages (zygote/trace/lines.py); here they become bytes.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import Overlay
@@ -42,21 +43,20 @@ class Place(NamedTuple):
         return cls(path, line, function, library, library_line, library_function, importing)
 
 
-class LineRow(NamedTuple):
-    """The bytes that page faults made private at a place; `late` of them came after the mark."""
+class Row(NamedTuple):
+    """What was charged at once to a place, or to a collection that came there, in bytes.
+
+    `generation` is the collection's, None for a line. `late` is whether it came after the mark.
+    `bytes` are private at the end, `copied` the part on pages that the twin has too, and `gone` was
+    given back.
+    """
 
     place: Place
-    late: int
+    generation: int | None
+    late: bool
     bytes: int
-
-
-class CollectionRow(NamedTuple):
-    """Collections of one generation that came at a place, and the bytes they made private."""
-
-    generation: int
-    place: Place
-    times: int
-    bytes: int
+    copied: int
+    gone: int
 
 
 @dataclass(frozen=True)
@@ -65,35 +65,38 @@ class Account:
 
     `files` maps the files that the rows name to their modules, as far as the worker knows them.
     `collects` is whether the garbage collector was on at the end. `unseen` is the bytes that came
-    where nobody listened.
+    where nobody listened, and `tracer` those that tracing itself made private.
     """
 
-    lines: tuple[LineRow, ...]
-    collections: tuple[CollectionRow, ...]
+    rows: tuple[Row, ...]
     files: Mapping[str, str]
     collects: bool
     unseen: int
+    tracer: int
 
     @classmethod
-    def of(cls, account: Mapping[str, Any]) -> "Account":
-        """The account that `disarm` of zygote/trace/lines.py gave, in bytes instead of pages."""
-        return cls(
-            tuple(_line_row(*row) for row in account["lines"]),
-            tuple(_collection_row(*row) for row in account["collections"]),
-            account["files"],
-            account["collects"],
-            account["unseen"] * PAGE,
-        )
+    def of(
+        cls, account: Mapping[str, Any], private: Counter[int], copied: Counter[int], left: int
+    ) -> Self:
+        """The account that `disarm` of zygote/trace/lines.py gave.
 
-
-def _line_row(*row: Any) -> LineRow:
-    *place, late, pages = row
-    return LineRow(Place.of(place), late * PAGE, pages * PAGE)
-
-
-def _collection_row(*row: Any) -> CollectionRow:
-    generation, *place, times, pages = row
-    return CollectionRow(generation, Place.of(place), times, pages * PAGE)
+        `private` counts each row's pages at the end, `copied` those of them that the twin has, and
+        `left` is how many are no row's: what nobody listened to, and the tracer's own.
+        """
+        rows = [
+            Row(
+                Place.of(place),
+                collection - 1 if collection else None,
+                late,
+                private[number] * PAGE,
+                copied[number] * PAGE,
+                (faults - private[number]) * PAGE,
+            )
+            for number, collection, late, faults, *place in account["rows"]
+        ]
+        unseen = account["unseen"] * PAGE
+        tracer = max(0, left * PAGE - unseen)
+        return cls(tuple(rows), account["files"], account["collects"], unseen, tracer)
 
 
 class Growth(NamedTuple):

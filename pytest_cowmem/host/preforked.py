@@ -6,6 +6,7 @@ A new kind of master is a new module whose class has what `Preforked` names.
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,10 +54,11 @@ class Preforked(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences on how it differs from the master that production would start here."""
 
-    def fork(self, maps: int | None = None) -> Pair:
+    def fork(self, traced: Sequence[int] = ()) -> Pair:
         """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
 
-        `maps` is a file's descriptor. The worker then keeps account of its page faults.
+        `traced` has the descriptors of a file for maps and of a socket to tell rows on. The worker
+        then keeps account of its page faults.
         """
 
     def full_collection(self) -> Collected:

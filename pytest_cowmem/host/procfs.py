@@ -95,10 +95,24 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
         open(proc / str(twin) / "pagemap", "rb", buffering=0) as theirs,
     ):
         for start, end, shared in ranges(worker, proc):
-            alone = _flags(mine, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
-            if 1 in alone:
+            own = alone(mine, start, end, shared)
+            if 1 in own:
                 there = _flags(theirs, start, end).translate(_IS_THERE)
-                yield start // PAGE, alone, there.ljust(len(alone), b"\0")
+                yield start // PAGE, own, there.ljust(len(own), b"\0")
+
+
+def alone(pagemap: FileIO, start: int, end: int, shared: bool) -> bytes:
+    """A byte for each page from `start` to `end`: 1 where it is the process's alone.
+
+    There are fewer where the address space ends. `pagemap` is the process's file of that name,
+    `shared` whether the mapping is shared for writing.
+    """
+    return _flags(pagemap, start, end).translate(_IS_OWN if shared else _IS_PRIVATE)
+
+
+def address_space(pid: int, proc: Path = PROC) -> int:
+    """How many pages a process has mapped (the first field of statm)."""
+    return int((proc / str(pid) / "statm").read_bytes().split(b" ", 1)[0])
 
 
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:

@@ -3,6 +3,7 @@
 A round talks; host/reading.py reads.
 """
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -27,10 +28,10 @@ class Closable(Protocol):
 class Round:
     """A worker from ready to end, as a context manager; `finish()` returns its Sample.
 
-    `timeout` is in seconds for each answer. `maps` makes it a traced round (host/preforked.py).
+    `timeout` is in seconds for each answer. `traced` makes it a traced round (host/preforked.py).
     """
 
-    def __init__(self, master: Preforked, timeout: float, maps: int | None = None) -> None:
+    def __init__(self, master: Preforked, timeout: float, traced: Sequence[int] = ()) -> None:
         self.master = master
         self.timeout = timeout
         self.requests = 0
@@ -39,7 +40,7 @@ class Round:
         self._doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
         self._cause: WorkerDied | None = None
         self._first: int | None = None
-        self.pair = master.fork(maps)
+        self.pair = master.fork(traced)
 
     def __enter__(self) -> Self:
         try:

@@ -172,17 +172,15 @@ class Zygote:
         how = ended(self._process.returncode)
         return ZygoteDied(f"the zygote of {self.app.target!r} {how}; the next test gets a new one")
 
-    def fork(self, maps: int | None = None) -> Pair:
+    def fork(self, traced: Sequence[int] = ()) -> Pair:
         """A new pair; host/preforked.py describes it."""
         for index in range(len(self.table)):
             self.table[index] = 0
         near, far = socket.socketpair()
         try:
             with far:
-                if maps is None:
-                    forked = self._ask(messages.MEASURED, far.fileno())
-                else:
-                    forked = self._ask(messages.TRACED, far.fileno(), maps)
+                kind = messages.TRACED if traced else messages.MEASURED
+                forked = self._ask(kind, far.fileno(), *traced)
             assert isinstance(forked, answers.Forked)
         except BaseException:
             near.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pytest_cowmem.model.metrics import PRIVATE
 
 NOWHERE = "no line of the app"
-_COUNTED_TWICE = 1.1  # a share of `private` above this has memory in it that came and went
+COLLECTIONS = "(collections)"  # their place among modules
 
 
 def _place(path: str, line: int, otherwise: str) -> str:
@@ -21,10 +21,11 @@ def _place(path: str, line: int, otherwise: str) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """A source line of the app, and the bytes that became private while it ran.
+    """A source line of the app, and the bytes that it made private and that were so at the end.
 
     The bytes include the libraries that the line calls, and leave out garbage collections. `late`
-    is the part of them that came after the first third of the requests. `module` is the line's
+    is the part of them that came after the first third of the requests, `copied` the part on pages
+    that the twin has too. `gone` is what the line took and was given back. `module` is the line's
     module. `beside` holds the lines of libraries that ran under it, as (path:line function, bytes),
     most first.
 
@@ -38,6 +39,8 @@ class Line:
     module: str
     bytes: int
     late: int
+    copied: int
+    gone: int
     beside: tuple[tuple[str, int], ...]
 
     @property
@@ -48,8 +51,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Collections:
-    """Garbage collections of one generation that came at one line of the app, and the bytes they
-    made private.
+    """Garbage collections of one generation that came at one line of the app, and the bytes that
+    they made private and that were so at the end.
 
     Where none of the app's code was on the stack, `path` is "", `line` is 0, and `module` is the
     library that ran.
@@ -170,15 +173,16 @@ class Explanation:
 
     `measured` holds the measured rounds' values by metric. All else is of one traced round.
 
-    `explained` is the sum of lines and collections. It can exceed `private`, since memory that was
-    given back counts again. `modules` has the same sum by module; what containers keep counts there
-    for the module that has them. `tracer` is what tracing makes private in a worker that is asked
-    for nothing. `unseen` is what came where the tracer did not listen, for instance in threads of C
+    `explained` is the sum of lines and collections, and `gone` what came and went beside it.
+    `modules` has the same sum as `explained`; collections have a name of their own there, and what
+    containers keep counts for the module that has them. `tracer` is what tracing and serving made
+    private. `unseen` is what came where the tracer did not listen, for instance in threads of C
     code. `objects` says what lies on the copied pages, which need not be what caused their loss.
     """
 
     measured: Mapping[str, int]
     explained: int
+    gone: int
     tracer: int
     unseen: int
     lines: tuple[Line, ...]
@@ -225,8 +229,3 @@ class Explanation:
     def share(self) -> float:
         """Explained bytes as a share of the private ones."""
         return self.explained / self.private if self.private > 0 else 1.0
-
-    @property
-    def counts_twice(self) -> bool:
-        """Whether so much memory came and went that page faults say little of the end."""
-        return self.share > _COUNTED_TWICE

@@ -25,6 +25,14 @@ _WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growt
 
 
 @dataclass(frozen=True)
+class Gone:
+    """Bytes that came and went, and the line that took most of them."""
+
+    bytes: int
+    place: str
+
+
+@dataclass(frozen=True)
 class Reasons:
     """What is shown of an explanation, most first in each tuple.
 
@@ -37,6 +45,7 @@ class Reasons:
     unseen: int
     containers: tuple[Container, ...]
     parts: tuple[Line | Collections, ...]
+    gone: Gone | None
     modules: tuple[tuple[str, int], ...]
     since_baseline: bool
     holders: tuple[Resident, ...]
@@ -56,6 +65,7 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
         unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
         containers=tuple(container for container in most if container.bytes >= _WORTH),
         parts=tuple(ranked(explanation, red_metrics(record))[:_MOST_PARTS]),
+        gone=_gone(explanation),
         modules=_largest(grown or sizes),
         since_baseline=bool(grown),
         holders=explanation.objects.modules[:_MOST_NAMES],
@@ -63,6 +73,14 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
         imports=tuple(statements[:_MOST_NAMES]),
         other_imports=tuple(statements[_MOST_NAMES:]),
     )
+
+
+def _gone(explanation: Explanation) -> Gone | None:
+    """What came and went, where that is worth a word."""
+    if explanation.gone < _WORTH:
+        return None
+    most = max(explanation.lines, key=lambda line: line.gone, default=None)
+    return Gone(explanation.gone, most.place if most else "")
 
 
 def red_metrics(record: Record) -> set[str]:
@@ -97,11 +115,12 @@ def _grown(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> dict[str, i
     """The modules that grew since the baseline by what is worth a word. Empty without one."""
     if not baseline:
         return {}
-    growth = {module: size - baseline.get(module, 0) for module, size in sizes.items()}
-    return {module: size for module, size in growth.items() if size >= _WORTH}
+    modules = {*sizes, *baseline}
+    growth = {module: sizes.get(module, 0) - baseline.get(module, 0) for module in modules}
+    return {module: size for module, size in growth.items() if abs(size) >= _WORTH}
 
 
 def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
     """The modules with most bytes, and their bytes."""
-    ordered = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))
+    ordered = sorted(sizes.items(), key=lambda item: (-abs(item[1]), item[0]))
     return tuple(ordered[:_MOST_NAMES])

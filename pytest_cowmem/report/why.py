@@ -10,7 +10,7 @@ from tabulate import tabulate
 
 from pytest_cowmem.model.explanation import Advice, Collections, Explanation, Line, Resident
 from pytest_cowmem.model.units import render, render_change
-from pytest_cowmem.report.reasons import Reasons
+from pytest_cowmem.report.reasons import Gone, Reasons
 
 _WIDTH = 79
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
@@ -23,7 +23,7 @@ def why(shown: Reasons) -> str:
     paragraphs = [
         causes(shown),
         *_kept(shown),
-        *table(shown.parts),
+        *table(shown.parts, shown.gone),
         *_modules(shown),
         *_on_copied_pages(shown),
         *_late_imports(shown),
@@ -35,14 +35,10 @@ def why(shown: Reasons) -> str:
 def causes(shown: Reasons) -> str:
     """Private = fresh + copied, and copied by what; then what the traced round adds to that."""
     explanation = shown.explanation
-    again = unseen = ""
-    if explanation.counts_twice:
-        again = ", since memory that was given back counts again"
-    if shown.unseen:
-        unseen = f"; {_size(shown.unseen)} came where it did not listen"
+    unseen = f"; {_size(shown.unseen)} came where it did not listen" if shown.unseen else ""
     return wrapped(
         f"where {_size(explanation.private)} went: {_split(explanation)}. "
-        f"A traced round explains {explanation.share:.0%} of it{again}{unseen}; "
+        f"A traced round explains {explanation.share:.0%} of it{unseen}; "
         f"{_size(explanation.tracer)} are the tracer's own."
     )
 
@@ -69,18 +65,26 @@ def _kept(shown: Reasons) -> Iterator[str]:
         yield _paragraph(f"kept: {at}{container.name}, {entries}, {_size(container.bytes)}")
 
 
-def table(parts: Sequence[Line | Collections]) -> Iterator[str]:
-    """Lines and collections with their bytes, and the library's line that took most of them."""
-    if not parts:
+def table(parts: Sequence[Line | Collections], gone: Gone | None) -> Iterator[str]:
+    """Lines and collections with their bytes, and the library's line that took most of them.
+
+    What came and went has the last row.
+    """
+    if not parts and not gone:
         return
     places = [_end(part.place, _PLACE) for part in parts]
     functions = [_end(_function(part), _FUNCTION) for part in parts]
+    if gone:
+        places.append("(came and went)")
+        functions.append("")
     room = _WIDTH - _BYTES - _wide("line", places) - _wide("function", functions) - 3 * _BETWEEN
     columns = {
-        "private": [_size(part.bytes) for part in parts],
+        "private": [_size(part.bytes) for part in (*parts, *([gone] if gone else []))],
         "line": places,
         "function": functions,
-        "most of it under": [_end(_under(part), room) for part in parts],
+        "most of it under": [
+            _end(under, room) for under in (*map(_under, parts), *([gone.place] if gone else []))
+        ],
     }
     sides = ("right", "left", "left", "left")
     yield tabulate(columns, headers="keys", colalign=sides, disable_numparse=True)

@@ -6,7 +6,7 @@ frames in between.
 """
 
 # Kinds of round, each asked of a zygote in one byte. Descriptors follow: the worker's socket, and
-# for a traced round the file for its map.
+# for a traced round the file for its map and the socket that it tells rows on.
 MEASURED, TRACED = b"m", b"t"
 # Asked in one byte as well: what a full collection costs in a fork of its own.
 COLLECT = b"c"

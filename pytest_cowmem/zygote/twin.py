@@ -27,7 +27,7 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
 
     The twin answers about objects until it is asked to reap the worker.
     """
-    fd, maps = wire.receive_fds(control, 2)
+    fd, maps, watch = wire.receive_fds(control, 3)
     allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
     from pytest_cowmem.zygote.trace import lines, traced_round  # only where a round is traced
 
@@ -37,7 +37,7 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
         worker.work(far, preloaded)
 
     roots = [*preloaded.path, *traced_round.app_folders(preloaded.target)]
-    traced_round.prepare(maps, roots, allocated)
+    traced_round.prepare(maps, watch, roots, allocated)
     _live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
 
 

@@ -10,7 +10,7 @@ from folders import APPS
 from known_causes import __file__ as PROGRAMS
 
 from pytest_cowmem.explain.make import make
-from pytest_cowmem.explain.rounds import TracedRound, empty_cost
+from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.model.app import App
 
@@ -38,7 +38,7 @@ def explained(zygotes):
             client.enter_round(current)
             body(client)
             trace = current.trace()
-        return make(trace, sample.values, empty_cost(zygote, 60), zygote.facts, ROOT)
+        return make(trace, sample.values, zygote.facts, ROOT)
 
     return run
 

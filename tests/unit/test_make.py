@@ -1,6 +1,7 @@
 """What a traced round told becomes an explanation: rows summed, modules named, values kept."""
 
 import json
+from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import records
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.make import make
-from pytest_cowmem.explain.rows import Account, Growth, Importing, LineRow, Place, Trace
+from pytest_cowmem.explain.places import ZYGOTE_SIDE
+from pytest_cowmem.explain.rows import Account, Growth, Importing, Place, Row, Trace
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import (
     Collections,
@@ -31,35 +33,42 @@ FILES = {VIEWS: "shop.views", FLASK: "flask.app", TABLES: "shop.tables"}
 VIEW = (VIEWS, 7, "view")
 NO_APP = NO_LIBRARY = (None, 0, "")
 
-# As zygote/trace/lines.py tells them.
+PLUGIN = f"{ZYGOTE_SIDE}wire.py"
+
+# As zygote/trace/lines.py tells them: row, collection, whether late, faults, and the place.
 TOLD = {
-    "lines": [
-        (*VIEW, FLASK, 20, "run", None, 10, 300),
-        (*VIEW, *NO_LIBRARY, None, 1, 80),
-        (*VIEW, FLASK, 10, "call", None, 0, 60),
-        (*NO_APP, FLASK, 10, "call", None, 3, 50),
-        (*VIEW, FLASK, 20, "run", ("shop.tables", "shop.tables"), 2, 20),
-        (TABLES, 3, "fill", *NO_LIBRARY, None, 0, 20),
-        (*NO_APP, "<frozen importlib._bootstrap>", 5, "load", None, 0, 9),
-        (*NO_APP, *NO_LIBRARY, None, 0, 8),
-        ("/srv/shop/new.py", 1, "f", *NO_LIBRARY, None, 0, 7),
-        (*NO_APP, "/usr/lib/python3.11/json/decoder.py", 5, "load", None, 0, 6),
-    ],
-    "collections": [
-        (2, *VIEW, FLASK, 10, "call", None, 1, 40),
-        (0, *NO_APP, FLASK, 10, "call", None, 5, 30),
+    "rows": [
+        (1, 0, False, 290, *VIEW, FLASK, 20, "run", None),
+        (2, 0, True, 10, *VIEW, FLASK, 20, "run", None),
+        (3, 0, False, 79, *VIEW, *NO_LIBRARY, None),
+        (4, 0, True, 1, *VIEW, *NO_LIBRARY, None),
+        (5, 0, False, 60, *VIEW, FLASK, 10, "call", None),
+        (6, 0, False, 47, *NO_APP, FLASK, 10, "call", None),
+        (7, 0, True, 3, *NO_APP, FLASK, 10, "call", None),
+        (8, 0, True, 2, *VIEW, FLASK, 20, "run", ("shop.tables", "shop.tables")),
+        (9, 0, False, 18, *VIEW, FLASK, 20, "run", ("shop.tables", "shop.tables")),
+        (10, 0, False, 20, TABLES, 3, "fill", *NO_LIBRARY, None),
+        (11, 0, False, 9, *NO_APP, "<frozen importlib._bootstrap>", 5, "load", None),
+        (12, 0, False, 8, *NO_APP, *NO_LIBRARY, None),
+        (13, 0, False, 7, "/srv/shop/new.py", 1, "f", *NO_LIBRARY, None),
+        (14, 0, False, 6, *NO_APP, "/usr/lib/python3.11/json/decoder.py", 5, "load", None),
+        (15, 3, False, 40, *VIEW, FLASK, 10, "call", None),
+        (16, 1, True, 29, *NO_APP, FLASK, 10, "call", None),
+        (17, 1, True, 1, *NO_APP, FLASK, 10, "call", None),
+        (18, 0, False, 30, *VIEW, *NO_LIBRARY, None),  # came and went
+        (19, 0, False, 2, *NO_APP, PLUGIN, 41, "send", None),
     ],
     "files": FILES,
     "collects": True,
-    "tracer": 11,
-    "total": 700,
     "unseen": 5,
 }
+PRIVATE = Counter({row[0]: row[3] for row in TOLD["rows"]}) - Counter({18: 30})
+COPIED = Counter({1: 290, 3: 9, 15: 40, 13: 7})
 OBJECTS = Overlay(9, (Resident("shop", 5, 1, 2),), (Resident("str", 5, 1, 2),), (), {"stack": 8})
 TRACE = Trace(
     requests=30,
     warm=10,
-    charged=Account.of(TOLD),
+    charged=Account.of(TOLD, PRIVATE, COPIED, left=16),
     objects=OBJECTS,
     containers={
         "shop.views.SMALL": Growth(0, 4, PAGE, "", 0),
@@ -74,7 +83,7 @@ FACTS = replace(records.FACTS, gc_frozen=375, threads=("poller",))
 
 @pytest.fixture
 def why():
-    return make(TRACE, MEASURED, 44, FACTS, ROOT)
+    return make(TRACE, MEASURED, FACTS, ROOT)
 
 
 def test_rows_of_one_line_are_one_with_libraries_beside(why):
@@ -86,10 +95,12 @@ def test_rows_of_one_line_are_one_with_libraries_beside(why):
             "shop.views",
             460 * PAGE,
             13 * PAGE,
+            299 * PAGE,
+            30 * PAGE,
             (("flask/app.py:20 run", 320 * PAGE), ("flask/app.py:10 call", 60 * PAGE)),
         ),
-        Line("", 0, "", "flask", 50 * PAGE, 3 * PAGE, (("flask/app.py:10 call", 50 * PAGE),)),
-        Line("shop/tables.py", 3, "fill", "shop.tables", 20 * PAGE, 0, ()),
+        Line("", 0, "", "flask", 50 * PAGE, 3 * PAGE, 0, 0, (("flask/app.py:10 call", 50 * PAGE),)),
+        Line("shop/tables.py", 3, "fill", "shop.tables", 20 * PAGE, 0, 0, 0, ()),
         Line(
             "",
             0,
@@ -97,18 +108,20 @@ def test_rows_of_one_line_are_one_with_libraries_beside(why):
             "importlib",
             9 * PAGE,
             0,
+            0,
+            0,
             (("<frozen importlib._bootstrap>:5 load", 9 * PAGE),),
         ),
-        Line("", 0, "", "no line of the app", 8 * PAGE, 0, ()),
-        Line("shop/new.py", 1, "f", "shop/new.py", 7 * PAGE, 0, ()),
-        Line("", 0, "", "json/decoder", 6 * PAGE, 0, (("json/decoder.py:5 load", 6 * PAGE),)),
+        Line("", 0, "", "no line of the app", 8 * PAGE, 0, 0, 0, ()),
+        Line("shop/new.py", 1, "f", "shop/new.py", 7 * PAGE, 0, 7 * PAGE, 0, ()),
+        Line("", 0, "", "json/decoder", 6 * PAGE, 0, 0, 0, (("json/decoder.py:5 load", 6 * PAGE),)),
     )
 
 
 def test_collections_are_at_their_lines(why):
     assert why.collections == (
         Collections("shop/views.py", 7, "shop.views", 2, 1, 40 * PAGE),
-        Collections("", 0, "flask", 0, 5, 30 * PAGE),
+        Collections("", 0, "flask", 0, 2, 30 * PAGE),
     )
     assert [part.place for part in why.collections] == ["shop/views.py:7", "no line of the app"]
 
@@ -126,8 +139,14 @@ def test_all_that_was_charged_is_explained_and_divided_by_module(why):
     assert why.share == 1.05
     assert sum(why.modules.values()) == why.explained
     assert why.modules["shop.tables"] == 70 * PAGE
+    assert why.modules["(collections)"] == 70 * PAGE
+    assert why.gone == 30 * PAGE
     assert why.unseen == 5 * PAGE
-    assert why.tracer == 44
+
+
+def test_pages_beyond_a_rows_faults_and_the_plugins_own_are_no_line_of_the_app(why):
+    assert why.tracer == (11 + 2) * PAGE
+    assert not any("cowmem" in name for name in why.modules)
 
 
 def test_late_imports_and_objects_are_told(why):
@@ -148,7 +167,7 @@ def test_advice_on_a_leak_takes_a_mark_that_requests_came_after():
         (replace(TRACE, warm=30), False),
         (replace(TRACE, warm=None), False),
     ):
-        advice = make(trace, growing, 44, FACTS, ROOT).advice
+        advice = make(trace, growing, FACTS, ROOT).advice
         assert ("leak" in {said.rule for said in advice}) is leaks
 
 
@@ -167,7 +186,7 @@ def test_an_explanation_goes_through_json_unchanged(why):
 
 def row(path, number, importing, pages):
     place = Place(path, number, "<module>", None, 0, "", importing and Importing(*importing))
-    return LineRow(place, 0, pages * PAGE)
+    return Row(place, None, False, pages * PAGE, 0, 0)
 
 
 def test_an_import_is_at_the_statement_and_not_at_what_it_runs():

@@ -1,8 +1,12 @@
 """How faults are counted and logged, on a tracer that no process listens to."""
 
+import contextlib
 import ctypes
 import mmap
+import os
+import socket
 import sys
+import threading
 from collections.abc import Iterator
 from types import SimpleNamespace
 
@@ -28,7 +32,7 @@ def test_a_log_gives_what_was_added_in_order() -> None:
     log = Log()
     log.add(FIRST, 7)
     log.add(SECOND, 8)
-    assert list(log.rows()) == [(FIRST, 7, False), (SECOND, 8, False)]
+    assert list(log.rows()) == [(0, FIRST, 7, 0, False), (1, SECOND, 8, 0, False)]
 
 
 def test_a_log_tells_what_came_after_the_mark_apart() -> None:
@@ -37,7 +41,11 @@ def test_a_log_tells_what_came_after_the_mark_apart() -> None:
     log.mark()
     log.add(FIRST, 8)
     log.add(SECOND, 9)
-    assert list(log.rows()) == [(FIRST, 7, False), (FIRST, 8, True), (SECOND, 9, True)]
+    assert list(log.rows()) == [
+        (0, FIRST, 7, 0, False),
+        (2, FIRST, 8, 0, True),
+        (3, SECOND, 9, 0, True),
+    ]
 
 
 def test_a_log_forgets_all_that_came_before() -> None:
@@ -45,15 +53,25 @@ def test_a_log_forgets_all_that_came_before() -> None:
     log.add(FIRST, 7)
     log.forget()
     log.add(SECOND, 8)
-    assert list(log.rows()) == [(SECOND, 8, False)]
+    assert list(log.rows()) == [(2, SECOND, 8, 0, False)]
 
 
 def test_a_full_log_adds_up_under_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faults, "_ROWS", 3)
     log = Log()
-    for pages in (1, 2, 3, 4, 5):
-        log.add(FIRST, pages)
-    assert list(log.rows()) == [(FIRST, 1, False), (FIRST, 2, False), ((0, 0, 0, 0, 0), 12, False)]
+    assert [log.add(FIRST, pages) for pages in (1, 2, 3, 4, 5)] == [0, 1, 2, 2, 2]
+    assert list(log.rows()) == [
+        (0, FIRST, 1, 0, False),
+        (1, FIRST, 2, 0, False),
+        (2, (0, 0, 0, 0, 0), 12, 0, False),
+    ]
+
+
+def test_a_collection_is_logged_though_it_has_no_fault() -> None:
+    log = Log()
+    log.add(FIRST, 0)
+    log.add(SECOND, 0, 3)
+    assert list(log.rows()) == [(1, SECOND, 0, 3, False)]
 
 
 def test_touching_leaves_words_as_they_are() -> None:
@@ -125,7 +143,8 @@ def test_faults_are_charged_once_and_to_their_line(
     number = tracer.code(thread, frame.f_code)
     thread.last, thread.own = 100, 0
     tracer.charge(thread, frame, 2, 107)
-    ((key, pages, _),) = tracer.log.rows()
+    ((_, key, pages, collection, _),) = tracer.log.rows()
+    assert not collection
     assert (tracer.stacks.named(key)[:3], pages) == ((APP, 2, "view"), 7)
     assert thread.last - 107 == thread.own
     assert tracer.left[number] == -2
@@ -144,7 +163,7 @@ def test_only_what_charging_keeps_is_the_tracers_own(
     monkeypatch.setattr(faults, "_TOUCHED_ROWS", 2)
     tracer.charge(thread, frame, 2, 520)
     assert (thread.last, thread.own) == (500, 373)
-    assert [pages for _, pages, _ in tracer.log.rows()] == [7, 10, 10]
+    assert [pages for _, _, pages, _, _ in tracer.log.rows()] == [7, 10, 10]
 
 
 def test_what_a_collection_has_charged_is_not_charged_back(
@@ -173,15 +192,76 @@ def test_a_collections_faults_are_kept_apart(tracer: Tracer) -> None:
         tracer.on_collection("start", {"generation": 1})
         assert thread.deaf
         tracer.on_collection("stop", {"generation": 1})
-    (((generation, _), (times, _)),) = thread.collections.items()
-    assert (generation, times, thread.times, thread.deaf) == (1, 2, 2, False)
+    collections = [collection for _, _, _, collection, _ in tracer.log.rows() if collection]
+    assert (collections, thread.times, thread.deaf) == ([2, 2], 2, False)
+
+
+@pytest.fixture
+def far(tracer: Tracer) -> Iterator[socket.socket]:
+    """The other end of the socket that the rows of a second `tracer` are told on."""
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with near, far:
+        far.settimeout(60)
+        tracer._watch = near.fileno()
+        yield far
+
+
+def test_each_row_is_told_and_waited_for_while_it_is_watched(
+    tracer: Tracer, frame: "faults.FrameType", far: socket.socket
+) -> None:
+    thread = Thread(100)
+    tracer.charge(thread, frame, 2, 107)
+    tracer.be_watched(True)
+    for _ in range(3):
+        far.send(b"\0")
+    tracer.charge(thread, frame, 2, thread.last + 7)
+    tracer.on_collection("start", {"generation": 1})
+    tracer.on_collection("stop", {"generation": 1})
+    tracer.be_watched(False)
+    tracer.charge(thread, frame, 2, thread.last + 7)
+    far.setblocking(False)
+    told = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            told.append(tuple(memoryview(far.recv(24)).cast("q")))
+    first, *watched, last = [
+        (row, pages, threading.get_native_id()) for row, _, pages, _, _ in tracer.log.rows()
+    ]
+    assert told == watched
+    assert first < told[0] < told[-1] < last
+
+
+def test_nothing_is_told_once_nobody_listens(
+    tracer: Tracer, frame: "faults.FrameType", far: socket.socket
+) -> None:
+    thread = Thread(100)
+    tracer.be_watched(True)
+    far.close()
+    for _ in range(2):
+        tracer.charge(thread, frame, 2, thread.last + 7)
+    assert tracer._watched == -1
+    assert [pages for _, _, pages, _, _ in tracer.log.rows()] == [7, 7]
+
+
+def test_a_fork_of_the_workers_own_tells_nothing(
+    tracer: Tracer, frame: "faults.FrameType", far: socket.socket
+) -> None:
+    tracer.be_watched(True)
+    pid = os.fork()
+    if not pid:
+        tracer.charge(Thread(100), frame, 2, 107)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    far.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        far.recv(8)
 
 
 def test_a_collection_of_a_deaf_thread_is_not_counted(tracer: Tracer) -> None:
     tracer.rest()
     tracer.on_collection("start", {"generation": 2})
     tracer.on_collection("stop", {"generation": 2})
-    assert (tracer.thread().collections, tracer.thread().deaf) == ({}, True)
+    assert (list(tracer.log.rows()), tracer.thread().deaf) == ([], True)
 
 
 def test_the_next_collection_comes_later_and_only_that_one(

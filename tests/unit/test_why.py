@@ -1,5 +1,6 @@
 """Where private bytes went, in words: what is said, in which order, and that it fits 80 columns."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -30,16 +31,19 @@ MEASURED = {
 }
 ENCODER = ("json/encoder.py:200 JSONEncoder.encode", MIB)
 SQLITE = ("sqlite3/dbapi2.py:9 connect", KIB)
-VIEW = Line("shop/views.py", 7, "View.<locals>.get", "shop.views", 2 * MIB, 0, (ENCODER, SQLITE))
-CART = Line("shop/cart.py", 12, "add", "shop.cart", 300 * KIB, 0, ())
-FLASK = Line("", 0, "", "flask", 200 * KIB, 0, ())
+VIEW = Line(
+    "shop/views.py", 7, "View.<locals>.get", "shop.views", 2 * MIB, 0, 0, 0, (ENCODER, SQLITE)
+)
+CART = Line("shop/cart.py", 12, "add", "shop.cart", 300 * KIB, 0, 0, 0, ())
+FLASK = Line("", 0, "", "flask", 200 * KIB, 0, 0, 0, ())
 YOUNG = Collections("shop/cart.py", 12, "shop.cart", 0, 9, 400 * KIB)
 OLD = Collections("", 0, "gc", 2, 1, 100 * KIB)
-SMALL = Line("shop/cart.py", 13, "add", "shop.cart", 4 * KIB, 0, ())
-NOTHING = Line("shop/cart.py", 14, "add", "shop.cart", 0, 0, ())
+SMALL = Line("shop/cart.py", 13, "add", "shop.cart", 4 * KIB, 0, 0, 0, ())
+NOTHING = Line("shop/cart.py", 14, "add", "shop.cart", 0, 0, 0, 0, ())
 EXPLANATION = Explanation(
     measured=MEASURED,
     explained=3 * MIB,
+    gone=0,
     tracer=30_000,
     unseen=64 * KIB - 1,
     lines=(VIEW, CART, FLASK, SMALL, NOTHING),
@@ -191,13 +195,19 @@ def test_what_came_where_nobody_listened_is_told(text):
     )
 
 
-def test_why_more_than_all_is_explained_is_told(text):
-    assert text(explained=MIB * 36 // 10).endswith(
-        "explains 120% of it, since memory that was given back counts again; "
-        "29.3 KiB are the tracer's own."
-    )
+def test_the_share_that_is_explained_is_told(text):
     assert "explains 108% of it; 29.3 KiB" in text(explained=MIB * 325 // 100)
     assert "explains 50% of it; 29.3 KiB" in text(explained=MIB * 3 // 2)
+
+
+def test_what_came_and_went_has_a_row_of_its_own(said):
+    coming = (VIEW, replace(CART, gone=40 * KIB), replace(FLASK, gone=24 * KIB))
+    rows = said(explanation=replace(EXPLANATION, lines=coming, gone=64 * KIB))
+    assert [row.split() for row in rows if "(came and went)" in row] == [
+        ["64.0", "KiB", "(came", "and", "went)", "shop/cart.py:12"]
+    ]
+    less = said(explanation=replace(EXPLANATION, lines=coming, gone=64 * KIB - 1))
+    assert not [line for line in less if "came and went" in line]
 
 
 def test_a_test_that_took_nothing_is_explained(text):
@@ -246,17 +256,19 @@ def test_what_is_red_comes_first_in_the_text(record, said):
         ),
         (
             {"shop.cart": 640 * KIB + 1, "flask": 200 * KIB, "gc": MIB, "gone": MIB},
-            "by module, since the baseline: shop.views +2.00 MiB",
+            "by module, since the baseline: shop.views +2.00 MiB, gone -1.00 MiB, gc -924 KiB",
         ),
         (
-            {"shop.views": 2 * MIB, "shop.cart": MIB, "flask": MIB, "gc": 50 * KIB},
+            {"shop.views": 2 * MIB, "shop.cart": 750 * KIB, "flask": 150 * KIB, "gc": 50 * KIB},
             "by module: shop.views 2.00 MiB, shop.cart 704 KiB, flask 200 KiB",
         ),
     ],
 )
 def test_modules_are_told_by_growth_where_any_grew(record, said, baseline, sentence):
     lines = said(record(modules=baseline))
-    assert [line for line in lines if line.startswith("by module")] == [sentence]
+    (at,) = [at for at, line in enumerate(lines) if line.startswith("by module")]
+    told = [lines[at], *itertools.takewhile(lambda line: line.startswith("  "), lines[at + 1 :])]
+    assert " ".join(map(str.strip, told)) == sentence
 
 
 def test_late_imports_are_told_by_statement_however_small(said):
@@ -283,7 +295,7 @@ NAME = LONG.removesuffix(".py").replace("/", ".")
 def test_no_path_or_name_makes_a_line_wider_than_a_terminal(said):
     long = replace(
         EXPLANATION,
-        lines=(Line(LONG, 7, "view", NAME, MIB, 0, ((f"{LONG}:8 inner", MIB),)),),
+        lines=(Line(LONG, 7, "view", NAME, MIB, 0, 0, 0, ((f"{LONG}:8 inner", MIB),)),),
         collections=(),
         imports=(LateImport(NAME, NAME, LONG, 3, MIB),),
         containers=(Container(f"{NAME}.RESULTS", NAME, 0, 1_000, MIB, LONG, 12),),
@@ -305,13 +317,13 @@ def test_only_what_is_too_long_is_cut():
         advice = Advice("preload", f"import {'m' * length}", MIB)
         assert why.bullet(advice) == f"* preload: import\n  {place}"
     place = "shop/a_view_of_25_letters.py"
-    (text,) = why.table([replace(CART, path=place[:-2], line=7), CART])
+    (text,) = why.table([replace(CART, path=place[:-2], line=7), CART], None)
     assert text.splitlines()[2].split()[2] == f"{place[:-2]}:7"
 
 
 def test_the_table_is_no_wider_where_its_headers_are_the_widest_cells():
-    (text,) = why.table([replace(FLASK, beside=((f"{LONG}:8 inner", MIB),))])
+    (text,) = why.table([replace(FLASK, beside=((f"{LONG}:8 inner", MIB),))], None)
     assert [len(line) for line in text.splitlines()] == [48, 79, 79]
     narrow = replace(FLASK, function="a_function_whose_name_is_long", path="a.py", line=7)
-    (text,) = why.table([narrow])
+    (text,) = why.table([narrow], None)
     assert text.splitlines()[2].split() == ["200", "KiB", "a.py:7", "...se_name_is_long"]

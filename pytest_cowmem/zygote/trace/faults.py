@@ -16,6 +16,7 @@ from typing import Any
 
 from pytest_cowmem.zygote.trace import stacks
 
+_getpid, _read, _write = os.getpid, os.read, os.write
 _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _OLDEST = 2  # generation
 # What runs in a collection's callback, and is not to be listened to.
@@ -42,14 +43,15 @@ def touch(words: "memoryview[int]", count: int) -> None:
 
 
 class Log:
-    """Pages charged. Each time they go into a row of integers: the key and the pages.
+    """Page faults charged. Each time they go into a row of integers: the key, the number of faults,
+    and which collection it was, 0 for none, else its generation + 1.
 
     The log lies in memory of its own, mapped and touched beforehand. A dictionary that grows would
     take free places on the app's pages first, and these pages would not be charged to the app's
     lines. A full log adds up in its last row, under no line.
     """
 
-    WORDS = 6
+    WORDS = 7
 
     def __init__(self) -> None:
         self._words = integers(_ROWS * self.WORDS)
@@ -61,17 +63,17 @@ class Log:
         """Write to the pages that a short log takes up."""
         touch(self._words, _TOUCHED_ROWS * self.WORDS)
 
-    def add(self, key: stacks.Key, pages: int) -> bool:
-        """Charge `pages` to `key`; returns whether the row is beyond those that `touch` wrote."""
+    def add(self, key: stacks.Key, faults: int, collection: int = 0) -> int:
+        """Charge `faults` to `key`; the row's number."""
         row = next(self._next)
         words, at = self._words, min(row, _ROWS - 1) * self.WORDS
         if row < _ROWS:
             words[at], words[at + 1], words[at + 2], words[at + 3], words[at + 4] = key
-            words[at + 5] = pages
+            words[at + 5], words[at + 6] = faults, collection
         else:
             words[at] = words[at + 1] = words[at + 2] = words[at + 3] = words[at + 4] = 0
-            words[at + 5] += pages
-        return row >= _TOUCHED_ROWS
+            words[at + 5], words[at + 6] = words[at + 5] + faults, 0
+        return min(row, _ROWS - 1)
 
     def forget(self) -> None:
         """Leave out what was added so far. The row that is taken up here stays empty."""
@@ -81,26 +83,27 @@ class Log:
         """Keep what is added from now on apart. The row that is taken up here stays empty."""
         self._marked = next(self._next)
 
-    def rows(self) -> "Iterator[tuple[stacks.Key, int, bool]]":
-        """(key, pages, whether they came after the mark) since the log last forgot."""
+    def rows(self) -> "Iterator[tuple[int, stacks.Key, int, int, bool]]":
+        """(row, key, faults, collection, whether it came after the mark), since `forget`."""
         for row in range(self._begun, min(next(self._next), _ROWS)):
             first = row * self.WORDS
-            app, app_line, library, library_line, names, pages = self._words[
+            app, app_line, library, library_line, names, faults, collection = self._words[
                 first : first + self.WORDS
             ]
-            if pages:
-                yield (app, app_line, library, library_line, names), pages, row >= self._marked
+            if faults or collection:
+                key = app, app_line, library, library_line, names
+                yield row, key, faults, collection, row >= self._marked
 
 
 class Thread:
-    """One thread's counts in pages, and how often it collected (`times`).
+    """One thread's counts of faults, and how often it collected (`times`).
 
     `last` is the thread's count of faults up to which all are charged; `own` are the tracer's.
     `code` and `at` say where the thread is. `at` is a line or, below zero, ~(an instruction's
     offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting.
     """
 
-    __slots__ = ("at", "code", "collections", "collects", "deaf", "last", "own", "times")
+    __slots__ = ("at", "code", "collects", "deaf", "last", "own", "times")
 
     def __init__(self, last: int) -> None:
         self.last = last
@@ -109,12 +112,10 @@ class Thread:
         self.code: CodeType | None = None
         self.at = 0
         self.deaf = self.collects = False
-        self.collections: dict[tuple[int, stacks.Key], list[int]] = {}
 
     def forget(self, now: int) -> None:
         """Begin counting anew."""
         self.last, self.own = now, 0
-        self.collections.clear()
 
 
 class Tracer:
@@ -129,8 +130,10 @@ class Tracer:
     the library's line beside it.
     """
 
-    def __init__(self, roots: "list[str]") -> None:
+    def __init__(self, roots: "list[str]", watch: int = -1) -> None:
+        """`roots` are the folders of the app's own code, `watch` a socket to tell rows on."""
         self.stacks = stacks.StackTable(roots)
+        self._watch, self._watched = watch, -1
         self.log = Log()
         self.codes: dict[int, int] = {}
         self.left, self.lines = integers(_MOST_CODES), integers(_MOST_CODES)
@@ -147,6 +150,25 @@ class Tracer:
         self.log.forget()
         self.thread().deaf = False
         self.thread().forget(_usage(_WHO).ru_minflt)
+
+    def be_watched(self, watched: bool) -> None:
+        """Tell each row that is charged from now on, or tell none."""
+        self._watched = os.getpid() if watched else -1
+
+    def _tell(self, row: int, faults: int) -> None:
+        """Name the row that `faults` were charged to, and wait until the worker was looked at.
+
+        A fork of the worker's own has nothing to tell.
+        """
+        if self._watched == _getpid():
+            try:
+                words = row, faults, get_native_id()
+                _write(
+                    self._watch, b"".join([word.to_bytes(_WORD, sys.byteorder) for word in words])
+                )
+                _read(self._watch, 1)
+            except OSError:  # the pytest process looks no more
+                self._watched = -1
 
     def delay(self, objects: int) -> None:
         """Let the next collection come `objects` allocations later: those are the tracer's own."""
@@ -241,12 +263,13 @@ class Tracer:
         if new <= 0:
             return
         thread.last = now
-        is_new_page = self.log.add(self.stacks.key(frame, line), new)
+        row = self.log.add(self.stacks.key(frame, line), new)
+        self._tell(row, new)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
         left = self.left[number]
         if left:
             self.left[number] = _PATIENCE if left > 0 else left - 1
-        if not is_new_page and self.stacks.size() == size:
+        if row < _TOUCHED_ROWS and self.stacks.size() == size:
             return
         after = _usage(_WHO).ru_minflt
         if thread.times == times:
@@ -267,11 +290,10 @@ class Tracer:
         elif thread.collects:
             if self._delay:
                 self._no_more_delay()
-            generation = min(info.get("generation", _OLDEST), _OLDEST)
-            key = generation, self.stacks.key(*_interrupted())
-            count = thread.collections.setdefault(key, [0, 0])
-            count[0] += 1
-            count[1] += now - thread.last
+            collection = min(info.get("generation", _OLDEST), _OLDEST) + 1
+            key = self.stacks.key(*_interrupted())
+            new = now - thread.last
+            self._tell(self.log.add(key, new, collection), new)
             thread.last = _usage(_WHO).ru_minflt
             thread.own += thread.last - now
             thread.times += 1

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
 
-from pytest_cowmem.zygote.trace import namespaces, populate, stacks
+from pytest_cowmem.zygote.trace import namespaces, populate
 from pytest_cowmem.zygote.trace.faults import Tracer
 from pytest_cowmem.zygote.trace.monitoring import Monitoring
 from pytest_cowmem.zygote.trace.settrace import Settrace
@@ -34,12 +34,13 @@ _mappings: "list[tuple[int, int]]"
 _begun = 0
 
 
-def prepare(roots: "list[str]", counted: int) -> None:
+def prepare(roots: "list[str]", counted: int, watch: int) -> None:
     """Make ready to listen. `roots` are the folders of the app's own code.
 
-    `counted` is what `gc.get_count()` gave for the youngest generation before anything of this was
-    loaded. Nothing is collected here, so that the worker's first collection comes when it would
-    have come.
+    `watch` is a socket: the number of each row of the log goes there once it is charged, and a byte
+    comes back once the pytest process has looked at the worker's pages. `counted` is what
+    `gc.get_count()` gave for the youngest generation before anything of this was loaded. Nothing
+    is collected here, so that the worker's first collection comes when it would have come.
     """
     global _events, _tracer, _mappings
     collects = gc.isenabled()
@@ -47,7 +48,7 @@ def prepare(roots: "list[str]", counted: int) -> None:
     populate.use_small_pages()
     _mappings = populate.file_mappings()
     _rehearse(Tracer(roots))
-    _tracer = Tracer(roots)
+    _tracer = Tracer(roots, watch)
     _tracer.rest()
     _events = Monitoring() if sys.version_info >= (3, 12) else Settrace()
     for code in loaded_code():
@@ -115,12 +116,17 @@ def arm() -> int:
     """Start to listen; returns how many file mappings could not be populated."""
     refused = populate.populate(_mappings)
     _tracer.touch()
-    begin()
+    _forget()
     return refused
 
 
 def begin() -> None:
-    """Forget what was charged so far."""
+    """Forget what was charged so far, and tell each row from now on."""
+    _forget()
+    _tracer.be_watched(True)
+
+
+def _forget() -> None:
     global _begun
     _begun = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     _tracer.attend()
@@ -151,60 +157,30 @@ def hush() -> None:
 
 
 def disarm() -> "dict[str, Any]":
-    """Stop, and return what was charged since `begin`, in pages:
+    """Stop, and return what was charged since `begin`:
 
-    lines        [(app file, line, function, library file, line, function, (outermost, innermost
-                 module imported), pages since the mark, pages)], most first
-    collections  [(generation, the same seven of the line it came at, collections, pages)], most
-                 first
+    rows         [(row, collection, whether it came after the mark, page faults, app file, line,
+                 function, library file, line, function, (outermost, innermost module imported))];
+                 `collection` is a generation + 1, or 0 for none
     files        {file: module} of the files named
     collects     whether the collector is on
-    tracer       the tracer's own faults, as far as it saw them
-    total        all minor faults of the process
-    unseen       faults that are in none of the others: nobody listened in their thread, or then
+    unseen       faults that are in no row, nor the tracer's own: nobody listened in their thread,
+                 or then
     """
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
+    _tracer.be_watched(False)
     hush()
-    lines = _charged_lines()
-    collections = _charged_collections()
-    tracer = sum(thread.own for thread in _tracer.threads)
-    seen = tracer + sum(row[-1] for row in (*lines, *collections))
+    rows = [
+        (row, collection, is_late, faults, *_tracer.stacks.named(key))
+        for row, key, faults, collection, is_late in _tracer.log.rows()
+    ]
+    seen = sum(thread.own for thread in _tracer.threads) + sum(row[3] for row in rows)
     return {
-        "lines": lines,
-        "collections": collections,
-        "files": _modules_named((*lines, *(row[1:] for row in collections))),
+        "rows": rows,
+        "files": _modules_named(rows),
         "collects": gc.isenabled(),
-        "tracer": tracer,
-        "total": total,
         "unseen": max(0, total - seen),
     }
-
-
-def _charged_lines() -> "list[tuple[Any, ...]]":
-    """The `lines` of `disarm`. Keys of different code objects can have the same names."""
-    pages_by_row: dict[stacks.Row, tuple[int, int]] = {}
-    for key, pages, is_late in _tracer.log.rows():
-        row = _tracer.stacks.named(key)
-        late, whole = pages_by_row.get(row, (0, 0))
-        pages_by_row[row] = late + pages * is_late, whole + pages
-    rows = [(*row, *pages) for row, pages in pages_by_row.items()]
-    return sorted(rows, key=_most_pages_first)
-
-
-def _charged_collections() -> "list[tuple[Any, ...]]":
-    """The `collections` of `disarm`, of all threads."""
-    counts_by_place: dict[tuple[int, stacks.Row], tuple[int, int]] = {}
-    for thread in _tracer.threads:
-        for (generation, key), (times, pages) in thread.collections.items():
-            place = generation, _tracer.stacks.named(key)
-            earlier_times, earlier_pages = counts_by_place.get(place, (0, 0))
-            counts_by_place[place] = earlier_times + times, earlier_pages + pages
-    rows = [(generation, *row, *counts) for (generation, row), counts in counts_by_place.items()]
-    return sorted(rows, key=_most_pages_first)
-
-
-def _most_pages_first(row: "tuple[Any, ...]") -> int:
-    return -int(row[-1])
 
 
 def app_code() -> "list[CodeType]":
@@ -222,7 +198,7 @@ def _modules_named(rows: "Iterable[tuple[Any, ...]]") -> "dict[str, str]":
     loaded = namespaces.files()
     modules = {}
     for row in rows:
-        for path in (row[0], row[3]):
+        for path in (row[4], row[7]):
             if path in loaded:
                 modules[path] = loaded[path][0]
     return modules
