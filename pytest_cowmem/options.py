@@ -36,6 +36,7 @@ INI: tuple[tuple[str, Any, Any, str], ...] = (
     ("cowmem_ratchet", "bool", False, "fail a test that improved, until the baseline is updated"),
     ("cowmem_timeout", "string", "60", "seconds a request, or the app's import, may take"),
     ("cowmem_tolerance", "linelist", [], "one `metric = 2 % / 64 KiB` a line"),
+    ("cowmem_own", "linelist", [], "one module a line whose code explanations take for yours"),
 )
 
 

@@ -14,6 +14,7 @@ Failed = NamedTuple("Failed", [("line", str), ("traceback", str)])
 Started = NamedTuple("Started", [("facts", dict[str, Any])])
 Collected = NamedTuple("Collected", [("copied", int), ("cpu", int)])
 Forked = NamedTuple("Forked", [("twin", int), ("worker", int)])
+Unknown = NamedTuple("Unknown", [("name", str)])
 Reaped = NamedTuple("Reaped", [("code", int | None)])
 
 # From workers
@@ -53,6 +54,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.STARTED: Started,
     messages.COLLECTED: Collected,
     messages.FORKED: Forked,
+    messages.UNKNOWN: Unknown,
     messages.REAPED: Reaped,
     messages.ALIVE: Alive,
     messages.READ: Read,

@@ -58,7 +58,8 @@ class Preforked(Protocol):
         """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
 
         `traced` has the descriptors of a file for maps and of a socket to tell rows on. The worker
-        then keeps account of its page faults.
+        then keeps account of its page faults. CannotMeasure where a module cannot be found that is
+        to be the app's own.
         """
 
     def full_collection(self) -> Collected:

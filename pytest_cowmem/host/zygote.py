@@ -41,12 +41,15 @@ class Zygote:
         timeout: float,
         seed: int = 0,
         bytecode: str = "",
+        own: Sequence[str] = (),
     ) -> None:
         """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
 
-        `bytecode` is a folder for the byte code that cannot be written beside the source.
+        `bytecode` is a folder for the byte code that cannot be written beside the source. `own`
+        names the modules whose code is the app's own in a traced round, all of the app's for none.
         """
         self.app = app
+        self._own = tuple(own)
         self.ready = False
         self._compiling = 0  # resident anonymous bytes of a start without byte code
         self._outputs = Outputs()
@@ -180,7 +183,15 @@ class Zygote:
         try:
             with far:
                 kind = messages.TRACED if traced else messages.MEASURED
-                forked = self._ask(kind, far.fileno(), *traced)
+                self._send(kind, far.fileno(), *traced)
+                if traced:  # told now, so that no other process has it on its heap
+                    self._send((messages.OWN, self._own))
+                forked = self._receive()
+            if isinstance(forked, answers.Unknown):
+                raise CannotMeasure(
+                    f"cowmem_own names {forked.name!r}, a module that cannot be found: "
+                    "correct the name, or add its folder to pythonpath"
+                )
             assert isinstance(forked, answers.Forked)
         except BaseException:
             near.close()

@@ -18,8 +18,10 @@ _SEEDS = range(1, LAYOUTS + 1)
 class Zygotes:
     """The zygotes of a run: one for each app and layout, started when a test first asks for it."""
 
-    def __init__(self, rootdir: Path, path: Sequence[str], timeout: float) -> None:
-        self._rootdir, self._path, self._timeout = rootdir, path, timeout
+    def __init__(
+        self, rootdir: Path, path: Sequence[str], timeout: float, own: Sequence[str] = ()
+    ) -> None:
+        self._rootdir, self._path, self._timeout, self._own = rootdir, path, timeout, own
         self._zygotes: dict[tuple[App, int], Zygote] = {}
         self._failed: dict[App, str] = {}
         self._bytecode = TemporaryDirectory(prefix="pytest-cowmem-")
@@ -68,7 +70,7 @@ class Zygotes:
             zygote = None
         if zygote is None:
             zygote = Zygote(
-                app, self._rootdir, self._path, self._timeout, seed, self._bytecode.name
+                app, self._rootdir, self._path, self._timeout, seed, self._bytecode.name, self._own
             )
             self._zygotes[app, seed] = zygote
         return zygote

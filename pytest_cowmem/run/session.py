@@ -36,6 +36,6 @@ def start(config: pytest.Config) -> Session:
         baseline = baseline_file.load(settings.baseline)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
-    zygotes = Zygotes(settings.rootdir, settings.path, settings.timeout)
+    zygotes = Zygotes(settings.rootdir, settings.path, settings.timeout, settings.own)
     config.add_cleanup(zygotes.close)
     return Session(settings, baseline, zygotes, Reference(zygotes, settings.timeout))

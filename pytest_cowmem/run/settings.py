@@ -21,6 +21,7 @@ Number = TypeVar("Number", int, float)
 class Settings:
     """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds.
 
+    `own` names the modules whose code is the user's own; none are named for those of the app.
     `ci` says that it is for CI, where nobody looks at what is new, and `cowmem_strict` not written.
     """
 
@@ -28,6 +29,7 @@ class Settings:
     ci: bool
     explain: bool
     only: bool
+    own: Sequence[str]
     path: Sequence[str]
     prove: bool
     ratchet: bool
@@ -48,6 +50,7 @@ class Settings:
             ci=given(config, "cowmem_strict") is None and in_ci(os.environ),
             explain=flag(config, "cowmem_explain"),
             only=flag(config, "cowmem_only"),
+            own=_modules(config, "cowmem_own"),
             path=[str(config.rootpath / folder) for folder in config.getini("pythonpath")],
             prove=flag(config, "cowmem_prove"),
             ratchet=config.getini("cowmem_ratchet"),
@@ -72,6 +75,18 @@ def _baseline(config: pytest.Config) -> Path:
         return config.invocation_params.dir / option
     folder = config.inipath.parent if config.inipath else config.rootpath
     return folder / str(config.getini("cowmem_baseline"))
+
+
+def _modules(config: pytest.Config, name: str) -> Sequence[str]:
+    """The modules that a setting names. UsageError for what is no module's name."""
+    modules: list[str] = config.getini(name)
+    for module in modules:
+        if not all(part.isidentifier() for part in module.split(".")):
+            problem = f"{name} names modules, each in a line or a string of its own"
+            raise wrong_and_right(
+                problem, f"{name} = {module}", f'{name} = ["shop", "shop_common"]'
+            )
+    return modules
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:

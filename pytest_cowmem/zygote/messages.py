@@ -21,10 +21,12 @@ STARTED = "started"  # facts
 COLLECTED = "collected"  # copied, cpu: bytes, nanoseconds
 
 # To the twin
+OWN = "own"  # names: modules whose code is the app's own; after the descriptors of a traced round
 REAP = "reap"
 
 # From the twin
 FORKED = "forked"  # twin, worker: process numbers
+UNKNOWN = "unknown"  # name: of a module that cannot be found; the twin ends
 REAPED = "reaped"  # code
 
 # To the worker

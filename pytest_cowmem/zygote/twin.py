@@ -25,18 +25,25 @@ def be_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
 def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """The same with a worker that keeps account of its page faults.
 
-    The twin answers about objects until it is asked to reap the worker.
+    The twin answers about objects until it is asked to reap the worker. It forks none where a
+    module cannot be found that is to be the app's own.
     """
     fd, maps, watch = wire.receive_fds(control, 3)
+    _, names = wire.receive_message(control)
     allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import lines, traced_round  # only where a round is traced
+    from pytest_cowmem.zygote.trace import lines, own, traced_round  # only where a round is traced
+
+    try:
+        roots = own.own_roots(names, preloaded.path, preloaded.target)
+    except LookupError as error:
+        wire.send(control, (messages.UNKNOWN, error.args[0]))
+        return
 
     def be_worker(far: socket.socket) -> None:
         lines.arm()
         preloaded.app = preloaded.interface.listening(preloaded.app, lines.listen)
         worker.work(far, preloaded)
 
-    roots = [*preloaded.path, *traced_round.app_folders(preloaded.target)]
     traced_round.prepare(maps, watch, roots, allocated)
     _live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
 

@@ -29,6 +29,15 @@ def test_no_other_timeout_is_taken(settings, text):
         settings("-o", f"cowmem_timeout={text}")
 
 
+@pytest.mark.parametrize("text", ["shop acme", "acme-common", "shop.", "shop/views.py", "shop:app"])
+def test_own_code_is_named_by_modules_a_line_each(settings, text):
+    assert settings().own == []
+    assert settings("-o", "cowmem_own=shop\n_acme.common2").own == ["shop", "_acme.common2"]
+    with pytest.raises(UsageError, match="cowmem_own names modules") as raised:
+        settings("-o", f"cowmem_own=shop\n{text}")
+    assert f"wrong: cowmem_own = {text}" in str(raised.value)
+
+
 def test_a_baseline_option_is_relative_to_where_pytest_runs_and_a_setting_to_its_file(
     settings, pytester
 ):

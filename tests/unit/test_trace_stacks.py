@@ -9,6 +9,7 @@ import pytest
 from pytest_cowmem.zygote.trace.stacks import StackTable
 
 APP, OWN_MODULE, LIBRARY = "/srv/shop/views.py", "/srv/shop/late.py", "/usr/lib/flask/app.py"
+DJANGO = "/usr/lib/django/core/handlers/base.py"
 IMPORTLIB = "<frozen importlib._bootstrap>"
 
 
@@ -20,8 +21,11 @@ def calling(frame: Frame, then: "Callable[[], Any]") -> "Callable[[], Any]":
     path, name, variables = frame
     space: dict[str, Any] = {"then": then}
     arguments = ", ".join(f"{key}={value!r}" for key, value in variables.items())
-    exec(compile(f"def {name}({arguments}):\n\n    return then()\n", path, "exec"), space)
-    return space[name]  # type: ignore[no-any-return]
+    function = name.rpartition(".")[2]
+    exec(compile(f"def {function}({arguments}):\n\n    return then()\n", path, "exec"), space)
+    made: Callable[[], Any] = space[function]
+    made.__code__ = made.__code__.replace(co_qualname=name)  # type: ignore[attr-defined]
+    return made
 
 
 @pytest.fixture
@@ -30,7 +34,10 @@ def table() -> StackTable:
 
 
 def row(table: StackTable, *stack: Frame) -> "tuple[Any, ...]":
-    """What a stack is charged to. Its outermost frame comes first."""
+    """What a stack is charged to. Its outermost frame comes first.
+
+    The tracer numbers what it meets; so does this.
+    """
 
     def end() -> Any:
         frame = sys._getframe(1)
@@ -39,6 +46,7 @@ def row(table: StackTable, *stack: Frame) -> "tuple[Any, ...]":
     function: Callable[[], Any] = end
     for frame in reversed(stack):
         function = calling(frame, function)
+        table.number(function.__code__)
     charged: tuple[Any, ...] = function()
     return charged
 
@@ -59,6 +67,61 @@ def test_a_librarys_line_stands_beside_the_line_that_led_there(table: StackTable
 
 def test_a_library_alone_has_no_line_of_the_app(table: StackTable) -> None:
     assert row(table, (LIBRARY, "serve", {})) == (None, 0, "", LIBRARY, 3, "serve", None)
+
+
+WSGI = {"environ": "", "start_response": ""}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        (LIBRARY, "__call__", {"self": "", **WSGI}),
+        (LIBRARY, "wsgi", {"env": "", "start_response": ""}),
+        (DJANGO, "convert_exception_to_response.<locals>.inner", {"request": ""}),
+        (DJANGO, "MiddlewareMixin.__call__", {"self": "", "request": ""}),
+        (DJANGO, "BaseHandler.get_response", {"self": "", "request": ""}),
+    ],
+)
+def test_a_line_that_passes_a_request_on_is_not_charged_for_it(
+    table: StackTable, entry: Frame
+) -> None:
+    wrappers = (APP, "outer", {}), (APP, "wrapper", {}), (LIBRARY, "decorated", {})
+    within = (LIBRARY, "render", {}), (LIBRARY, "inner", {})
+    assert row(table, *wrappers, entry, *within) == (None, 0, "", LIBRARY, 3, "inner", None)
+    assert row(table, *wrappers, entry, (APP, "view", {}), *within) == (
+        *(APP, 3, "view"),
+        *(LIBRARY, 3, "inner", None),
+    )
+    assert row(table, *wrappers) == (APP, 3, "wrapper", LIBRARY, 3, "decorated", None)
+
+
+def test_a_wrapper_is_charged_for_its_own_lines(table: StackTable) -> None:
+    wrapper = APP, "__call__", {"self": "", **WSGI}
+    assert row(table, (APP, "outer", {}), wrapper)[:3] == (APP, 3, "__call__")
+    assert row(table, (APP, "outer", {}), wrapper, (LIBRARY, "log", {})) == (
+        *(APP, 3, "__call__"),
+        *(LIBRARY, 3, "log", None),
+    )
+
+
+@pytest.mark.parametrize(
+    "called",
+    [
+        (LIBRARY, "inner", {"request": ""}),
+        (LIBRARY, "__call__", {"self": "", "request": ""}),
+        (LIBRARY, "authenticate", {"request": ""}),
+        (LIBRARY, "start_response", {"environ": ""}),
+    ],
+)
+def test_a_call_with_a_request_is_not_yet_passing_it_on(table: StackTable, called: Frame) -> None:
+    assert row(table, (APP, "view", {}), called)[:3] == (APP, 3, "view")
+
+
+def test_an_import_below_an_app_is_charged_to_no_line_that_passed_on(table: StackTable) -> None:
+    wrapper, app = (APP, "wrapper", {}), (LIBRARY, "wsgi", WSGI)
+    late = importing("late"), (LIBRARY, "module", {})
+    assert row(table, wrapper, app, *late) == (None, 0, "", LIBRARY, 3, "module", ("late", "late"))
+    assert row(table, wrapper, *late, app)[:3] == (APP, 3, "wrapper")
 
 
 def test_no_frame_at_all_has_no_line(table: StackTable) -> None:

@@ -220,7 +220,7 @@ class Tracer:
         times, before = thread.times, _usage(_WHO).ru_minflt
         number = min(len(self.codes) + 1, _MOST_CODES - 1)
         self.codes[self.stacks.number(code)] = number
-        self.left[number] = self._events_left(code.co_filename)
+        self.left[number] = self._events_left(code)
         self.lines[number] = code.co_firstlineno
         cost = _usage(_WHO).ru_minflt - before
         if thread.times == times:
@@ -240,11 +240,15 @@ class Tracer:
         for number in range(taken, 0):
             del self.codes[number]
 
-    def _events_left(self, path: str) -> int:
-        """How many events a code object of that file may have before it is left alone."""
-        if self.stacks.is_app(path):
+    def _events_left(self, code: CodeType) -> int:
+        """How many events a code object may have before it is left alone.
+
+        Where a request enters an app never is: what a library caused before it returned would be
+        charged to the line that passed the request on.
+        """
+        if self.stacks.is_app(code.co_filename) or self.stacks.is_entry(code):
             return -1
-        return 0 if path in _OWN_FILES else _PATIENCE
+        return 0 if code.co_filename in _OWN_FILES else _PATIENCE
 
     def ran(self, code: CodeType) -> bool:
         """Whether one of the app's code objects had an event: they are counted down from -1."""

@@ -12,6 +12,14 @@ _LIBRARY_FOLDERS = frozenset(
 )
 _IMPORTLIB = "<frozen importlib._bootstrap>"
 ZYGOTE_SIDE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+# What Django's `get_response` runs, which a middleware calls: it takes no `start_response`.
+_DJANGOS = frozenset(
+    {
+        "convert_exception_to_response.<locals>.inner",
+        "BaseHandler.get_response",
+        "MiddlewareMixin.__call__",
+    }
+)
 _STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _plain = str.__str__  # a plain copy of what is a kind of text, without asking it
 
@@ -24,25 +32,38 @@ _NOWHERE = (0, 0)
 
 
 class StackTable:
-    """Reduces stacks to keys of five numbers, and keys to names. `roots` are the app's folders."""
+    """Reduces stacks to keys of five numbers, and keys to names.
+
+    `roots` are the app's folders, and the files of its modules that are in none of them.
+    """
 
     def __init__(self, roots: "list[str]") -> None:
-        folders = {os.path.join(os.path.abspath(root), "") for root in roots}
-        self._roots = sorted(folders, key=len, reverse=True)
+        self._roots = sorted(map(_beginning, roots), key=len, reverse=True)
         self._is_app_by_path: dict[str, bool] = {}
         self._codes: dict[int, CodeType] = {}
+        self._entries: set[int] = set()
         self._imports: list[tuple[str, str] | None] = [None]
 
     def size(self) -> int:
         """How many entries the tables have; they take memory that stays taken."""
-        return len(self._is_app_by_path) + len(self._codes) + len(self._imports)
+        paths, codes = len(self._is_app_by_path), len(self._codes) + len(self._entries)
+        return paths + codes + len(self._imports)
 
     def number(self, code: CodeType) -> int:
         """The number of a code object, which is kept alive from then on."""
         number = id(code)
         if number not in self._codes:
             self._codes[number] = code
+            if _takes_a_request(code):
+                self._entries.add(number)
         return number
+
+    def is_entry(self, code: CodeType) -> bool:
+        """Whether a request enters an app by a code object that was numbered.
+
+        A line that calls it passes the request on, and what it leads to is not that line's.
+        """
+        return id(code) in self._entries
 
     def is_app(self, path: str) -> bool:
         """Whether a code object's file is the app's own.
@@ -72,8 +93,8 @@ class StackTable:
         """What to charge for `line` of `frame`.
 
         It is the nearest line of the app, the line of a library that it led to, and the modules
-        being imported. No app line is given when the app is not on the stack. No library line is
-        given when the app's own line ran.
+        being imported. No app line is given when the app is not on the stack, or when its lines
+        there only passed the request on. No library line is given when the app's own line ran.
 
         The app line during an import is the nearest above the outermost import, which is what the
         app would have to move. The innermost app line in the imported module then takes the place
@@ -81,11 +102,12 @@ class StackTable:
         """
         app = library = imported = _NOWHERE
         innermost = outermost = None
+        is_passed_on = False
         above, here = frame, line
         while above is not None:
             code = above.f_code
             if self.is_app(code.co_filename):
-                if app == _NOWHERE:
+                if app == _NOWHERE and not is_passed_on:
                     app = self.number(code), here
             elif library == app == imported == _NOWHERE:
                 library = self.number(code), here
@@ -93,7 +115,9 @@ class StackTable:
                 innermost, outermost = innermost or name, name
                 if imported == _NOWHERE:
                     imported = app
-                app = _NOWHERE
+                app, is_passed_on = _NOWHERE, False
+            elif self.is_entry(code):
+                is_passed_on = True
             above = above.f_back
             here = (above.f_lineno or 0) if above is not None else 0
         if imported != _NOWHERE:
@@ -122,11 +146,24 @@ class StackTable:
         return _plain(code.co_filename), line, _plain(code.co_qualname)
 
 
+def _beginning(root: str) -> str:
+    """What the paths under a root begin with."""
+    return (
+        os.path.abspath(root) if root.endswith(".py") else os.path.join(os.path.abspath(root), "")
+    )
+
+
 def _is_pythons(path: str) -> bool:
     """Whether a file is of the standard library, in whose folder a system installs packages."""
     if not path.startswith(_STDLIB):
         return False
     return _LIBRARY_FOLDERS.isdisjoint(path[len(_STDLIB) :].split(os.sep))
+
+
+def _takes_a_request(code: CodeType) -> bool:
+    """Whether a function is a whole app: one of WSGI, or what a middleware of Django calls."""
+    arguments = code.co_varnames[: code.co_argcount]
+    return "start_response" in arguments or _plain(code.co_qualname) in _DJANGOS
 
 
 def _imported(frame: FrameType) -> "str | None":

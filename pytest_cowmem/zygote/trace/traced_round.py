@@ -5,7 +5,6 @@ when it has warmed up, and for what was `charged` at its end. Then the twin writ
 objects, and both count what their containers hold. The pytest process gives the file for maps.
 """
 
-import sys
 from typing import Any
 
 from pytest_cowmem.zygote import messages
@@ -46,11 +45,3 @@ def answer_in_twin(kind: str, loaded: "frozenset[str]") -> Message:
     if kind == messages.HELD:
         return (kind, containers.entries(loaded))
     return (kind, *objects.write_map(_fd, loaded))
-
-
-def app_folders(target: str) -> "list[str]":
-    """The folders of the package that `module:attr` is in, which may be installed."""
-    package = sys.modules.get(target.partition(":")[0].partition(".")[0])
-    if package is None:
-        return []
-    return [folder for folder in vars(package).get("__path__", ()) if type(folder) is str]
