@@ -8,7 +8,7 @@ from pathlib import Path
 from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
-from pytest_cowmem.explain.places import is_plugins, module_of, shown
+from pytest_cowmem.explain.places import ZYGOTE_SIDE, is_plugins, module_of, shown
 from pytest_cowmem.explain.rows import Growth, Row, Trace
 from pytest_cowmem.model.explanation import COLLECTIONS, Collections, Container, Explanation, Line
 from pytest_cowmem.model.facts import Facts
@@ -67,11 +67,14 @@ def _lines(rows: Iterable[Row], files: Mapping[str, str], rootdir: Path) -> tupl
 
 
 def _beside(rows: Sequence[Row], rootdir: Path) -> tuple[tuple[str, int], ...]:
-    """The lines of libraries that ran under a line, and their bytes, most first."""
+    """The lines of libraries that ran under a line, and their bytes, most first.
+
+    This plugin's own, which serves the request, are none.
+    """
     sizes = Counter[str]()
     for row in rows:
         place = row.place
-        if place.library:
+        if place.library and not place.library.startswith(ZYGOTE_SIDE):
             library = shown(place.library, rootdir)
             sizes[f"{library}:{place.library_line} {place.library_function}"] += row.bytes
     return tuple(sizes.most_common())

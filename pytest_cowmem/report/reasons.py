@@ -3,7 +3,8 @@
 Runs in the pytest process; functions of a record and its explanation.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_cowmem.model.explanation import (
@@ -33,9 +34,19 @@ class Gone:
 
 
 @dataclass(frozen=True)
+class Beneath(Line):
+    """A part of the line that stands above it in the table: what one library did under it."""
+
+    @property
+    def place(self) -> str:
+        return f"- ({self.module})"
+
+
+@dataclass(frozen=True)
 class Reasons:
     """What is shown of an explanation, most first in each tuple.
 
+    `parts` has what libraries did under a line behind it, where that line is most of all.
     `unseen` is 0 where it is not worth a word. `modules` holds names and bytes: their growth since
     the baseline where `since_baseline`, else all of it. `holders` and `types` lie on copied pages.
     `imports` has one late import for each statement, and `other_imports` what is only summed up.
@@ -64,7 +75,7 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
         explanation=explanation,
         unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
         containers=tuple(container for container in most if container.bytes >= _WORTH),
-        parts=tuple(ranked(explanation, red_metrics(record))[:_MOST_PARTS]),
+        parts=tuple(_with_beneath(ranked(explanation, red_metrics(record)), explanation.explained)),
         gone=_gone(explanation),
         modules=_largest(grown or sizes),
         since_baseline=bool(grown),
@@ -81,6 +92,43 @@ def _gone(explanation: Explanation) -> Gone | None:
         return None
     most = max(explanation.lines, key=lambda line: line.gone, default=None)
     return Gone(explanation.gone, most.place if most else "")
+
+
+def _with_beneath(ranked: list[Line | Collections], explained: int) -> Iterator[Line | Collections]:
+    """The first parts; behind one that is more than half of all, the libraries that ran under it.
+
+    Where that is one library, the line's last column names it.
+    """
+    for part in ranked[:_MOST_PARTS]:
+        yield part
+        if isinstance(part, Line) and part.path and part.bytes > explained / 2:
+            libraries = [it for it in _beneath(part) if it.bytes >= _WORTH]
+            if len(libraries) > 1:
+                yield from libraries[:_MOST_NAMES]
+
+
+def _beneath(line: Line) -> list[Beneath]:
+    """What each library did under a line, most bytes first."""
+    of: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for beside in line.beside:
+        of[library(beside[0])].append(beside)
+    libraries = [
+        Beneath("", 0, "", name, sum(size for _, size in its), 0, 0, 0, tuple(its))
+        for name, its in of.items()
+    ]
+    return sorted(libraries, key=lambda it: -it.bytes)
+
+
+def library(place: str) -> str:
+    """The first name of the library at `path:line function`, or its path where it lies apart.
+
+    That of "<frozen abc>" is abc.
+    """
+    path = place.rpartition(" ")[0].rpartition(":")[0]
+    if path.startswith("/"):
+        return path
+    first = path.partition("/")[0].partition(".")[0]
+    return first.removeprefix("<frozen ").removesuffix(">")
 
 
 def red_metrics(record: Record) -> set[str]:

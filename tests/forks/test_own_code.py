@@ -5,6 +5,7 @@ import shutil
 from contextlib import closing
 
 import pytest
+import records
 from folders import APPS
 
 from pytest_cowmem.explain.make import make
@@ -13,6 +14,7 @@ from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CannotMeasure
+from pytest_cowmem.report.reasons import reasons
 
 WRAPPERS = APPS / "wrappers.py"
 LINES = WRAPPERS.read_text().splitlines()
@@ -40,21 +42,21 @@ def folder(tmp_path_factory):
 
 @pytest.fixture
 def explained(folder, measure, tmp_path):
-    """`explained(target, own=())` explains what a worker of the wrapped app did for `browse`."""
+    """`explained(target, own=(), body=browse)` explains a worker of the wrapped app."""
     paths = [str(folder / "env" / "site-packages"), *os.environ.get("PYTHONPATH", "").split(":")]
     env = {
         "PYTHONPATH": ":".join(filter(None, paths)),
         "DJANGO_SHOP_DB": str(tmp_path / "shop.sqlite3"),
     }
 
-    def run(target, own=()):
+    def run(target, own=(), body=browse):
         with closing(Zygotes(folder, [], 60, own)) as zygotes:
             zygote = zygotes.get(App(target, env=env))
-            measure(zygote, browse)
-            sample = measure(zygote, browse)
+            measure(zygote, body)
+            sample = measure(zygote, body)
             with CowWorker() as client, TracedRound(zygote, 60, sample.requests) as current:
                 client.enter_round(current)
-                browse(client)
+                body(client)
                 trace = current.trace()
             return make(trace, sample.values, zygote.facts, folder)
 
@@ -116,6 +118,14 @@ def test_what_is_named_is_the_users_own_and_nothing_else(explained, target, own,
     why = explained(target, own)
     assert {line.path for line in why.lines if line.bytes and line.path} == paths
     assert sum(line.bytes for line in why.lines if line.path) > 64 * 1024
+
+
+def test_the_libraries_beneath_a_line_stand_behind_it(explained):
+    why = explained("wrappers:wrapped", body=lambda client: client.call("wrappers:parse"))
+    line, *libraries = reasons(records.record(), why).parts[:3]
+    assert line.line == marked("two libraries")
+    assert {it.place for it in libraries} == {"- (re)", "- (json)"}
+    assert 0.8 * line.bytes < sum(it.bytes for it in libraries) <= line.bytes
 
 
 def test_a_misspelt_name_is_told_and_the_zygote_goes_on(measure):

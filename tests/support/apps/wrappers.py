@@ -4,11 +4,15 @@ Each line that passes a request on has its name in a comment, as has each that k
 """
 
 import functools
+import json
 import os
+import re
 
 from flask_shop import app as shop
 
 kept = []
+NUMBERS = json.dumps([list(range(1_000_000, 1_000_100)) for _ in range(200)])
+WORDS = "|".join(f"(?P<word{number}>[a-z]{{2}}{number}.*?)" for number in range(300))
 
 
 class Wrapper:
@@ -52,6 +56,11 @@ def middleware(get_response):
         return get_response(request)  # passes on in function
 
     return call
+
+
+def parse():
+    """One line that has two libraries work."""
+    kept.append((re.compile(WORDS), json.loads(NUMBERS)))  # two libraries
 
 
 wrapped = Wrapper(decorated(Wrapper(shop)))
