@@ -161,9 +161,15 @@ def _is_pythons(path: str) -> bool:
 
 
 def _takes_a_request(code: CodeType) -> bool:
-    """Whether a function is a whole app: one of WSGI, or what a middleware of Django calls."""
-    arguments = code.co_varnames[: code.co_argcount]
-    return "start_response" in arguments or _plain(code.co_qualname) in _DJANGOS
+    """Whether a function is a whole app: one of WSGI, or what a middleware of Django calls.
+
+    A look at `co_varnames` would leave a tuple with each code object (Objects/codeobject.c).
+    """
+    name_at = code._varname_from_oparg  # type: ignore[attr-defined]
+    for number in range(code.co_argcount):
+        if name_at(number) == "start_response":
+            return True
+    return _plain(code.co_qualname) in _DJANGOS
 
 
 def _imported(frame: FrameType) -> "str | None":
