@@ -29,8 +29,8 @@ class Line:
     module. `beside` holds the lines of libraries that ran under it, as (path:line function, bytes),
     most first.
 
-    Where none of the app's code was on the stack, `path` and `function` are "", `line` is 0, and
-    `module` is the library.
+    Where none of the app's code was on the stack, or where it only passed the request on, `path`
+    and `function` are "", `line` is 0, and `module` is the library.
     """
 
     path: str
