@@ -15,11 +15,14 @@ FactoryCall = tuple[list[Any], dict[str, Any]]  # its arguments
 
 @dataclass(frozen=True)
 class App:
-    """What production preloads in its master. UsageError for a field that is invalid.
+    """What production preloads in its master.
 
     `target` is `module:attr` or `module:factory()`, in gunicorn's syntax. `prepare` ("mod:fn")
     runs in the zygote before forking, `after_fork` ("mod:fn") in each worker before it is ready.
     `gc` is `default`, `freeze`, `off` or thresholds such as "50000,20,100".
+
+    A field may be invalid until the app is `checked`: what a module makes at its top is an error of
+    the tests that use it, and does not keep pytest from collecting all others.
     """
 
     target: str
@@ -30,13 +33,15 @@ class App:
     after_fork: str | None = None
     gc: str = "default"
 
-    def __post_init__(self) -> None:
+    def checked(self) -> "App":
+        """This app. UsageError for the first field that is invalid."""
         parse_target(self.target)
         _check_environment(self.env)
         for name, (is_valid, problem, right) in _CHECKS.items():
             value = getattr(self, name)
             if not is_valid(value):
                 raise wrong_and_right(problem, f"{name}={value!r}", f"{name}={right}")
+        return self
 
     @property
     def label(self) -> str:
@@ -44,7 +49,10 @@ class App:
         return self.target if self.gc == "default" else f"{self.target}, gc {self.gc}"
 
     def varied(self, args: Sequence[Any], options: Mapping[str, Any]) -> "App":
-        """This app with a `cow_app` marker's options; one that names a target starts afresh."""
+        """This app with a `cow_app` marker's options; one that names a target starts afresh.
+
+        UsageError for an option that is unknown or invalid.
+        """
         allowed = sorted(option.name for option in fields(App) if option.name != "target")
         for name in options:
             if name not in allowed:
@@ -57,15 +65,16 @@ class App:
             wrong = ", ".join(repr(arg) for arg in args)
             right = f"cow_app({args[0]!r})"
             raise wrong_and_right("cow_app takes one app", f"cow_app({wrong})", right)
-        return App(args[0], **options) if args else replace(self, **options)
+        varied = App(args[0], **options) if args else replace(self, **options)
+        return varied.checked()
 
 
 def as_app(returned: object) -> App:
-    """What the `cow_app` fixture returned, as an App. UsageError when it is none."""
+    """What the `cow_app` fixture returned, as an App. UsageError when it is none, or invalid."""
     if isinstance(returned, App):
-        return returned
+        return returned.checked()
     if isinstance(returned, str):
-        return App(returned)
+        return App(returned).checked()
     if returned is None:
         raise UsageError(
             'there is no app to preload: set cowmem_app = "shop.wsgi:app" in the pytest '

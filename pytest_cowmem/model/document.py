@@ -12,9 +12,10 @@ class Document:
     """One run: what was measured, and what became of the baseline.
 
     `baseline` is the baseline file's name, and `profiles` its keys before the run. `gated` names
-    the metrics that all tests are held to. `tests` counts the collected tests that measure.
-    `stale` names entries without a test. `unmeasured` has tests that used the worker, and neither
-    failed nor were measured, each with the reason.
+    the metrics that all tests are held to. `tests` counts the collected tests that measure, and
+    `broken` names the files of which a part was not collected. `complete` says whether the run came
+    to its own end. `stale` names entries without a test. `unmeasured` has tests that used the
+    worker, and neither failed nor were measured, each with the reason.
 
     `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
     the file could not be written. `usage_error` is what ended a run before it began. `unverified`
@@ -27,6 +28,8 @@ class Document:
     profiles: tuple[str, ...] = ()
     gated: tuple[str, ...] = ()
     tests: int = 0
+    broken: tuple[str, ...] = ()
+    complete: bool = True
     stale: tuple[str, ...] = ()
     unmeasured: tuple[str, ...] = ()
     update: str | None = None

@@ -1,7 +1,7 @@
 """What is shown of a run, selected once; formats only render. Runs in the pytest process."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_cowmem.model.document import Document
@@ -21,6 +21,7 @@ COLUMNS = (
     "gc pauses",
     "verdict",
 )
+_MOST_NAMES = 3
 _NOTHING_WRONG = frozenset({Verdict.OK, Verdict.IMPROVED})
 _SETTLED = frozenset({Verdict.OK, Verdict.OVER, Verdict.NOISY})  # nothing of these to accept
 
@@ -142,9 +143,19 @@ def _pauses(record: Record) -> str:
 
 
 def _why_nothing(document: Document) -> str:
-    if document.tests:
+    if document.tests and document.complete:
         return "no test that uses cow_worker has passed its own assertions"
+    if document.broken:
+        return f"not all of {_first(document.broken)} was collected"
+    if not document.complete:
+        return "the run ended before its first measured test did"
     return "there is no test that uses cow_worker"
+
+
+def _first(names: Sequence[str]) -> str:
+    """The names, as far as a sentence holds them."""
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return ", ".join(names[:_MOST_NAMES]) + more
 
 
 def _masters(document: Document) -> Iterator[str]:

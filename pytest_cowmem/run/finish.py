@@ -46,6 +46,8 @@ def document(
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),
         tests=len(collected.measured),
+        broken=tuple(dict.fromkeys(collected.broken)),
+        complete=complete,
         stale=tuple(test for _, test in stale),
         unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
         update=settings.update,

@@ -44,7 +44,7 @@ class Settings:
     def from_config(cls, config: pytest.Config) -> "Settings":
         """Read them; the command line wins over the ini file. UsageError for an invalid value."""
         if target := config.getini("cowmem_app"):
-            App(target)  # a misspelt one ends the run before any test starts
+            App(target).checked()  # a misspelt one ends the run before any test starts
         return cls(
             baseline=_baseline(config),
             ci=given(config, "cowmem_strict") is None and in_ci(os.environ),

@@ -158,7 +158,7 @@ def test_an_app_that_ignores_its_children_can_be_measured(zygotes, talk, measure
 )
 def test_an_invalid_option_is_refused(options, words):
     with pytest.raises(UsageError, match=words):
-        App("bare:quiet", **options)
+        App("bare:quiet", **options).checked()
 
 
 def test_a_cow_app_that_returns_nothing():

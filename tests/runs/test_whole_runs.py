@@ -162,6 +162,40 @@ def test_an_app_that_cannot_be_imported_harms_its_own_tests_only(project, pytest
     assert text.count("its traceback is shown with the first test that needed it") >= 1
 
 
+def test_an_app_with_an_invalid_field_is_an_error_of_its_own_tests(project, pytester):
+    pytester.makeconftest(
+        """
+        import pytest
+        from pytest_cowmem import App
+
+        APP = App("bare:quiet", prepare="bare.fail")
+
+        @pytest.fixture(scope="session")
+        def cow_app():
+            return APP
+        """
+    )
+    result = project(
+        """
+        def test_one(cow_worker): pass
+        def test_two(cow_worker): pass
+        def test_unmeasured(): pass
+        """
+    )
+    result.assert_outcomes(passed=1, errors=2)
+    result.stdout.fnmatch_lines(["prepare must name a function", "    wrong: prepare='bare.fail'"])
+    result.stdout.no_fnmatch_line("*app.py*")  # no frames of this plugin
+
+
+def test_a_file_that_cannot_be_collected_is_not_taken_for_a_run_without_tests(project, pytester):
+    pytester.makepyfile(test_two="import misspelt\n")
+    result = project("import misspelt\n")
+    result.assert_outcomes(errors=2)
+    name = "test_a_file_that_cannot_be_collected_is_not_taken_for_a_run_without_tests.py"
+    files = f"{name}, test_two.py"
+    result.stdout.fnmatch_lines([f"nothing was measured: not all of {files} was collected"])
+
+
 def test_a_dead_worker_or_zygote_fails_its_test_only(project):
     result = project(
         """

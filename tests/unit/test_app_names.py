@@ -98,13 +98,13 @@ def test_what_names_no_app(target):
     "policy", ["default", "freeze", "off", "700", "50000,20", "50000, 20, 100", "0,0,0"]
 )
 def test_gc_policies(policy):
-    App("shop:app", gc=policy)
+    assert App("shop:app", gc=policy).checked().gc == policy
 
 
 @pytest.mark.parametrize("policy", ["", "frozen", "1,2,3,4", "-1", "1.5", "700,", None, 700])
 def test_what_is_no_gc_policy(policy):
     with pytest.raises(UsageError, match="right: gc="):
-        App("shop:app", gc=policy)
+        App("shop:app", gc=policy).checked()
 
 
 @pytest.mark.parametrize(
@@ -119,13 +119,13 @@ def test_what_is_no_gc_policy(policy):
 )
 def test_an_invalid_option_is_refused_with_the_right_line(options, right):
     with pytest.raises(UsageError) as caught:
-        App("shop:app", **options)
+        App("shop:app", **options).checked()
     assert right in str(caught.value).partition("right: ")[2]
 
 
 def test_an_invalid_variable_is_shown_without_the_others():
     with pytest.raises(UsageError) as caught:
-        App("shop:app", env={"TOKEN": "secret", "A=B": "1"})
+        App("shop:app", env={"TOKEN": "secret", "A=B": "1"}).checked()
     assert "wrong: env={'A=B': '1'}" in str(caught.value)
     assert "secret" not in str(caught.value)
 

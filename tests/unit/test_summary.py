@@ -179,14 +179,17 @@ def test_the_view_says_first_that_figures_are_unverified():
 
 
 @pytest.mark.parametrize(
-    ("tests", "why"),
+    ("run", "why"),
     [
-        (0, "there is no test that uses cow_worker"),
-        (2, "no test that uses cow_worker has passed its own assertions"),
+        ({}, "there is no test that uses cow_worker"),
+        ({"tests": 2}, "no test that uses cow_worker has passed its own assertions"),
+        ({"broken": ("a.py",), "complete": False}, "not all of a.py was collected"),
+        ({"broken": tuple("abcd")}, "not all of a, b, c, ... was collected"),
+        ({"tests": 2, "complete": False}, "the run ended before its first measured test did"),
     ],
 )
-def test_the_view_says_why_nothing_was_measured(tests, why):
-    shown = view(Document(tests=tests))
+def test_the_view_says_why_nothing_was_measured(run, why):
+    shown = view(Document(**run))
     assert (shown.nothing, shown.rows) == (why, ())
 
 
