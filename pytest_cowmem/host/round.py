@@ -16,6 +16,7 @@ from pytest_cowmem.model.measurement import Sample
 from pytest_cowmem.model.observation import Observation
 from pytest_cowmem.zygote import messages, wire
 
+_MOST_NAMES = 3
 _NO_OP = (messages.REQUEST, {"REQUEST_METHOD": "GET"}, False)
 
 
@@ -124,9 +125,10 @@ class Round:
     def overdue(self, what: str) -> WorkerDied:
         """End a worker that takes too long; the error to raise."""
         self.end()
+        threads = _without_threads(self.master.facts.threads)
         self._cause = WorkerDied(
             f"the worker {what} after {self.timeout:g} s while {self._doing}, and was killed: "
-            "mend the request, or raise cowmem_timeout"
+            f"{threads}mend the request, or raise cowmem_timeout"
         )
         return self._cause
 
@@ -219,3 +221,14 @@ class Round:
             return self.master.reap()
         finally:
             self.master.show_output()
+
+
+def _without_threads(names: Sequence[str]) -> str:
+    """What a worker may wait for in vain: it has none of the master's threads, which `names` has."""
+    if not names:
+        return ""
+    more = ", ..." if len(names) > _MOST_NAMES else ""
+    return (
+        f"threads of the master ({', '.join(names[:_MOST_NAMES])}{more}) do not exist in workers, "
+        "so where the app waits for one, start a new one in App(after_fork=...); else "
+    )

@@ -41,7 +41,8 @@ class Measuring:
             item.warn(
                 pytest.PytestWarning(
                     f"threads are alive in the zygote of {zygote.app.target!r} "
-                    f"and do not exist in its workers: {', '.join(threads)}"
+                    f"and do not exist in its workers ({', '.join(threads)}): "
+                    "start those that workers need in App(after_fork=...)"
                 )
             )
         return zygote

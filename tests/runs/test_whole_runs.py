@@ -279,7 +279,47 @@ def test_threads_of_the_zygote_are_warned_of(project, pytester):
     )
     result = project("def test_it(cow_worker):\n    cow_worker.get('/')\n", app="threaded:app")
     result.assert_outcomes(passed=1, warnings=1)
-    result.stdout.fnmatch_lines(["*threads are alive in the zygote of 'threaded:app'*: sweeper"])
+    warning = "*threads are alive in the zygote of 'threaded:app'*(sweeper): start *after_fork*"
+    result.stdout.fnmatch_lines([warning])
+
+
+def test_a_worker_that_waits_for_a_thread_of_the_master_fails_with_the_mend(project, pytester):
+    pytester.makepyfile(
+        looped="""
+        import asyncio
+        from threading import Thread
+        from bare import quiet
+
+        def start():
+            global loop
+            loop = asyncio.new_event_loop()
+            Thread(target=loop.run_forever, name="loop", daemon=True).start()
+
+        def app(environ, start_response):
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result()
+            return quiet(environ, start_response)
+
+        start()
+        """
+    )
+    result = project(
+        """
+        import pytest
+
+        def test_waits(cow_worker):
+            cow_worker.get("/")
+
+        @pytest.mark.cow_app(after_fork="looped:start")
+        def test_mended(cow_worker):
+            assert cow_worker.get("/").status_code == 200
+        """,
+        app="looped:app",
+        ini="cowmem_timeout = 3",
+    )
+    result.assert_outcomes(passed=1, failed=1, warnings=2)
+    cause = "threads of the master (loop) do not exist in workers"
+    late = f"E *WorkerDied: *while serving GET /, and was killed: {cause}, *App(after_fork=...); *"
+    result.stdout.fnmatch_lines([late])
 
 
 def test_children_that_ended_within_the_round_are_noted(project):
