@@ -224,7 +224,7 @@ class Round:
 
 
 def _without_threads(names: Sequence[str]) -> str:
-    """What a worker may wait for in vain: it has none of the master's threads, which `names` has."""
+    """What a worker may wait for in vain: `names` are the master's threads, and it has none."""
     if not names:
         return ""
     more = ", ..." if len(names) > _MOST_NAMES else ""

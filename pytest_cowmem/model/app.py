@@ -48,6 +48,18 @@ class App:
         """The target, with the GC policy where it is not the default."""
         return self.target if self.gc == "default" else f"{self.target}, gc {self.gc}"
 
+    @property
+    def options(self) -> dict[str, str]:
+        """What it has beside its label, by option, and by variable of `env` ("env SHOP_CACHE")."""
+        named = {
+            "interface": "" if self.interface == "auto" else self.interface,
+            "pythonpath": ":".join(self.pythonpath),
+            "prepare": self.prepare,
+            "after_fork": self.after_fork,
+        }
+        options = {name: value for name, value in named.items() if value}
+        return options | {f"env {name}": value for name, value in self.env.items()}
+
     def varied(self, args: Sequence[Any], options: Mapping[str, Any]) -> "App":
         """This app with a `cow_app` marker's options; one that names a target starts afresh.
 

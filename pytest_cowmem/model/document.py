@@ -46,11 +46,6 @@ class Document:
         return {record.profile: record.environment for record in self.records}
 
     @property
-    def masters(self) -> tuple[tuple[str, int], ...]:
-        """(app, resident bytes) of each master."""
-        return tuple(sorted({(record.app, record.size) for record in self.records}))
-
-    @property
     def unwritten(self) -> tuple[Record, ...]:
         """The records whose entries did not change."""
         written = {change.test for change in self.changes}

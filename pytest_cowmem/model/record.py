@@ -1,7 +1,7 @@
 """The record of one measured test, which xdist carries too. Runs in the pytest process; no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -36,7 +36,8 @@ class Proof:
 class Record:
     """One test's measurement and what was said of it.
 
-    `app` is the app's label, and `size` its master's resident bytes. `entry` is what
+    `app` is the app's label, `options` what it has besides (model/app.py), and `size` its master's
+    resident bytes. `entry` is what
     `--cowmem-update` would write, and `accepted` what the baseline has. `profile` and `environment`
     are those of the measurement's conditions.
     """
@@ -55,6 +56,7 @@ class Record:
     accepted: Entry | None = None
     proofs: tuple[Proof, ...] = ()
     explanation: Explanation | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""

@@ -10,6 +10,7 @@ from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.changes import as_line
+from pytest_cowmem.report.masters import masters
 
 COLUMNS = (
     "test",
@@ -66,7 +67,7 @@ def view(document: Document) -> View:
         explained=tuple(explained) if document.explain else (),
         proved=tuple(record for record in records if record.proofs),
         facts=(
-            *_masters(document),
+            *masters(document.records),
             *_environments(document),
             *_notes(document),
             *_improved(document),
@@ -156,11 +157,6 @@ def _first(names: Sequence[str]) -> str:
     """The names, as far as a sentence holds them."""
     more = ", ..." if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
-
-
-def _masters(document: Document) -> Iterator[str]:
-    for app, size in document.masters:
-        yield f"zygote {app}: {render(size, 'bytes')} resident"
 
 
 def _environments(document: Document) -> Iterator[str]:

@@ -74,6 +74,7 @@ class Scenario:
             profile=conditions.profile,
             environment=conditions.environment,
             app=self.master.app.label,
+            options=self.master.app.options,
             size=self.master.size,
             measurement=measurement,
             judgments=ruling.judgments,

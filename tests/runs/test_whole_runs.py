@@ -196,6 +196,37 @@ def test_a_file_that_cannot_be_collected_is_not_taken_for_a_run_without_tests(pr
     result.stdout.fnmatch_lines([f"nothing was measured: not all of {files} was collected"])
 
 
+def test_zygotes_of_one_app_are_told_apart_in_the_summary(project):
+    result = project(
+        """
+        import pytest
+
+        def test_plain(cow_worker):
+            cow_worker.get("/")
+
+        @pytest.mark.cow_app(env={"SHELF": "1"})
+        def test_shelf(cow_worker):
+            cow_worker.get("/")
+
+        @pytest.mark.cow_app(prepare="gc:collect", gc="off")
+        def test_prepared(cow_worker):
+            cow_worker.get("/")
+
+        @pytest.mark.cow_app(after_fork="gc:collect", gc="off")
+        def test_hooked(cow_worker):
+            cow_worker.get("/")
+        """
+    )
+    result.assert_outcomes(passed=4)
+    zygotes = [line.partition(": ")[0] for line in result.outlines if line.startswith("zygote ")]
+    assert zygotes == [
+        "zygote bare:quiet",
+        "zygote bare:quiet, env SHELF",
+        "zygote bare:quiet, gc off, after_fork gc:collect",
+        "zygote bare:quiet, gc off, prepare gc:collect",
+    ]
+
+
 def test_a_dead_worker_or_zygote_fails_its_test_only(project):
     result = project(
         """

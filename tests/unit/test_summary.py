@@ -173,6 +173,32 @@ def test_the_view_names_what_improved_beside_private():
     assert "improved: gc_full (2 tests)" in view(Document(records=(named, twice))).facts
 
 
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ([{}, {}], ["shop:app"]),
+        ([{"prepare": "a:b"}, {"prepare": "a:b"}], ["shop:app"]),
+        ([{}, {"prepare": "a:b"}], ["shop:app", "shop:app, prepare a:b"]),
+        (
+            [{"env A": "1", "prepare": "a:b"}, {"prepare": "a:b"}],
+            ["shop:app, env A", "shop:app"],
+        ),
+        (
+            [{"env A": "1", "env B": "2"}, {"env A": "2", "env B": "2"}],
+            ["shop:app, env A=1", "shop:app, env A=2"],
+        ),
+    ],
+)
+def test_masters_of_one_app_are_named_by_what_differs(options, names):
+    records = [record(f"t.py::test_{n}", options=each) for n, each in enumerate(options)]
+    other = record("t.py::test_other", app="other:app", options={"after_fork": "a:c"})
+    shown = view(Document((*records, other))).facts
+    assert [fact for fact in shown if fact.startswith("zygote")] == [
+        "zygote other:app: 40.0 MiB resident",
+        *(f"zygote {name}: 40.0 MiB resident" for name in sorted(names)),
+    ]
+
+
 def test_the_view_says_first_that_figures_are_unverified():
     shown = view(Document((record(),), unverified="its figures are unverified"))
     assert shown.warnings[0] == "its figures are unverified"
