@@ -37,10 +37,11 @@ class Shop:
 
     def filled(self, name: str, *ran: "FunctionType | CodeType") -> "tuple[str, int] | None":
         """The file's name and the line of what fills the container of that name."""
-        module = name.partition(".")[0]
-        by_name = {it.name: it for it, _ in containers.counted(frozenset({module}))}
+        root = name.partition(".")[0]
+        modules = frozenset(it for it in sys.modules if it.partition(".")[0] == root)
+        by_name = {places[0].name: places for places, _ in containers.counted(modules)}
         codes: list[Any] = [getattr(it, "__code__", it) for it in ran]
-        place = FillSearch(codes).filled_at(by_name[name])
+        place = FillSearch(codes).filled_at(*by_name[name])
         return place and (place[0].rpartition("/")[2], place[1])
 
 
@@ -128,3 +129,10 @@ def test_constants_are_not_asked(shop: Shop) -> None:
         co_consts=tuple(OBJECTS[0] if value == "constant" else value for value in code.co_consts)
     )
     assert shop.filled("orders.CACHE", odd) == ("orders.py", 11)
+
+
+def test_a_line_leads_to_a_container_by_any_of_its_names(shop: Shop) -> None:
+    rows = shop.load("store.rows", "CACHE = {}\n")
+    shop.load("store", "").CACHE = rows.CACHE
+    views = shop.load("views", "\ndef fill(): from store.rows import CACHE; CACHE['x'] = 1")
+    assert shop.filled("store.CACHE", views.fill) == ("views.py", 2)

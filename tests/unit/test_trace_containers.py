@@ -1,5 +1,6 @@
 """Which containers are listed under which names, and what is told of those that grew."""
 
+import importlib
 import os
 import sys
 from array import array
@@ -57,7 +58,7 @@ def shop(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 def names() -> "dict[str, int]":
     listed = containers.counted(frozenset({MODULE}))
-    return {container.name.removeprefix(f"{MODULE}."): count for container, count in listed}
+    return {places[0].name.removeprefix(f"{MODULE}."): count for places, count in listed}
 
 
 def test_containers_are_listed_once_by_where_they_hang(shop: Any) -> None:
@@ -74,6 +75,56 @@ def test_containers_are_listed_once_by_where_they_hang(shop: Any) -> None:
         "make.<locals>.count.second": 1,
         "make.<locals>.count.third": 2,
     }
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *modules: str) -> list[str]:
+    """The names of one container that hangs on `modules`, which were loaded in this order."""
+    held: list[int] = []
+    for name in modules:
+        module = ModuleType(name)
+        vars(module)["CACHE"] = held
+        monkeypatch.setitem(sys.modules, name, module)
+    ((places, _),) = containers.counted(frozenset(modules))
+    return [place.name for place in places]
+
+
+def test_a_container_is_named_where_it_was_made_and_not_where_it_was_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one that imports from the other is loaded when that one is."""
+    names = named(monkeypatch, "trace_shop.data.rows", "trace_views")
+    assert names == ["trace_shop.data.rows.CACHE", "trace_views.CACHE"]
+
+
+def test_a_container_is_named_by_the_package_that_its_module_is_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A package is loaded after the module of it that imports from it."""
+    names = named(monkeypatch, "trace_a.reload", "trace_ab", "trace_b", "trace_a")
+    assert names[0] == "trace_a.CACHE"
+    assert len(names) == 4
+
+
+def test_djangos_engines_are_named_by_the_package_that_makes_them() -> None:
+    """They are first seen in a module that the package imports, which imports them from it."""
+    importlib.import_module("django.template.loader")
+    django = [name for name in sys.modules if name.startswith("django.template")]
+    named = {places[0].name for places, _ in containers.counted(frozenset(django))}
+    assert "django.template.engines._engines" in named
+    assert not [name for name in named if name.startswith("django.template.autoreload.engines")]
+
+
+def test_the_shorter_of_a_modules_names_goes_first(shop: Any) -> None:
+    shop.ROWS = shop.SHELF.items
+    assert names()["ROWS"] == 2
+    assert "SHELF.items" not in names()
+
+
+def test_entries_are_known_by_each_name(shop: Any, tmp_path: Path) -> None:
+    shop.ROWS = shop.SHELF.items
+    before = containers.entries(frozenset({MODULE}))
+    shop.SHELF.items = [1, 2, 3]
+    assert grown(tmp_path, before)[0] == {f"{MODULE}.SHELF.items": (2, 3)}
 
 
 def test_other_modules_containers_are_not_listed(shop: Any) -> None:

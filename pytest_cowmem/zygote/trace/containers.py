@@ -3,7 +3,7 @@
 Runs in a traced worker and in its twin. No foreign code runs, as in `objects`. A container is named
 by where it hangs: on a module (`shop.views.CACHE`), or on one of its classes or instances
 (`shop.views.cart.lines`). It can also be a variable of a function's closure or defaults. One that
-hangs deeper is not listed.
+hangs deeper is not listed. One that hangs in several places has its plainest name.
 """
 
 import gc
@@ -48,14 +48,39 @@ def _counter(cls: type) -> "Callable[[Any], int] | None":
     return _cached if cls is _lru_cache_wrapper else None
 
 
-def counted(modules: "frozenset[str]") -> "Iterator[tuple[Container, int]]":
-    """Each container of `modules` once, and its entries."""
-    seen = set()
-    for container in (*_in_modules(modules), *_in_functions(modules)):
-        count = _counter(type(container.value))
-        if count is not None and id(container.value) not in seen:
-            seen.add(id(container.value))
-            yield container, count(container.value)
+def counted(modules: "frozenset[str]") -> "Iterator[tuple[list[Container], int]]":
+    """Each container of `modules` once: where it hangs, the plainest place first, and its entries.
+
+    It may be the variable of very many functions, so one of them stands for all.
+    """
+    places: dict[int, list[Container]] = {}
+    for place in (*_in_modules(modules), *_in_functions(modules)):
+        if _counter(type(place.value)) is not None:
+            known = places.setdefault(id(place.value), [])
+            if not known or place.code is None:
+                known.append(place)
+    for known in places.values():
+        value = known[0].value
+        count = _counter(type(value))
+        assert count is not None
+        yield _plainest_first(known), count(value)
+
+
+def _plainest_first(places: "list[Container]") -> "list[Container]":
+    """The same places, the one with the plainest name first.
+
+    `sys.modules` has a module from the end of its import, so that one that another imports from
+    comes before it. In a circle it may come after: `django.template.engines` is first seen in
+    `django.template.autoreload`. So a shorter name goes before, in the same module or in a package
+    that it is in. Elsewhere it is a name that was imported.
+    """
+    best = places[0]
+    for place in places:
+        if place.name.count(".") < best.name.count(".") and f"{best.module}.".startswith(
+            f"{place.module}."
+        ):
+            best = place
+    return [best, *(place for place in places if place is not best)]
 
 
 def _in_modules(modules: "frozenset[str]") -> "Iterator[Container]":
@@ -114,10 +139,11 @@ def entries(modules: "frozenset[str]") -> Before:
     """How many entries each container of `modules` has. What was frozen is not frozen after."""
     gc.unfreeze()  # gc.get_objects() leaves frozen objects out
     by_id, by_name = {}, {}
-    for container, count in list(counted(modules)):
-        by_id[id(container.value)] = count
-        if container.code is None:
-            by_name[container.name] = count
+    for places, count in list(counted(modules)):
+        by_id[id(places[0].value)] = count
+        for place in places:
+            if place.code is None:
+                by_name[place.name] = count
     return by_id, by_name, [name for name in modules if type(name) is str]
 
 
@@ -137,7 +163,8 @@ def write_grown(
     grown: dict[str, tuple[int, int]] = {}
     filled = {}
     object_map = ObjectMap(fd)
-    for container, count in list(counted(frozenset((*modules, *late)))):
+    for places, count in list(counted(frozenset((*modules, *late)))):
+        container = places[0]
         name = container.name
         # By name too, since a container can take another's place.
         otherwise = 0 if container.code else by_name.get(name, 0)
@@ -146,8 +173,8 @@ def write_grown(
             continue
         earlier = grown.get(name, (0, 0))  # closures of one function share a name
         grown[name] = earlier[0] + had, earlier[1] + count
-        if place := search.filled_at(container):
-            filled[name] = place
+        if line := search.filled_at(*places):
+            filled[name] = line
         _add_contents(object_map, container)
     object_map.flush()
     return grown, object_map.modules, filled

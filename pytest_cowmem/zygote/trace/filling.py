@@ -31,7 +31,7 @@ Step = Any  # a dis.Instruction; dis is not loaded where nothing grew
 
 
 class Container(NamedTuple):
-    """A container, and where it hangs.
+    """A container, and a place where it hangs.
 
     `module` is the name of its module, `holder` the module, class or instance it hangs on. `code`
     is that of the function whose variable it is; there is no holder then.
@@ -68,23 +68,29 @@ class FillSearch:
         self._globals: dict[int, dict[str, Any]] = {}
         self._steps: dict[int, list[Step]] = {}
 
-    def filled_at(self, container: Container) -> "FileLine | None":
+    def filled_at(self, *places: Container) -> "FileLine | None":
         """(file, line) of what fills a container; None where several functions may do that.
 
+        `places` are where it hangs.
         A line that also stores into something goes before one that only names the container. What
         makes a new one stores the container itself, not into it.
         """
-        if type(container.value) is _lru_cache_wrapper:
-            return _cached_function(container.value)
-        if container.code is not None:
-            namings = list(self._in_own(container.code, container.variable))
-        else:
-            methods = _methods(container.holder)
-            namings = []
-            for code, module in self._codes:
-                namings += self._in_other(container, code, module, id(code) in methods)
+        if type(places[0].value) is _lru_cache_wrapper:
+            return _cached_function(places[0].value)
+        namings: list[Naming] = []
+        for place in places:
+            namings += self._namings(place)
         storing = [naming for naming in namings if naming.stores]
         return _only_place(storing or namings)
+
+    def _namings(self, place: Container) -> "Iterator[Naming]":
+        """The lines that lead to a container by where it hangs."""
+        if place.code is not None:
+            yield from self._in_own(place.code, place.variable)
+            return
+        methods = _methods(place.holder)
+        for code, module in self._codes:
+            yield from self._in_other(place, code, module, id(code) in methods)
 
     def _in_own(self, code: CodeType, variable: str) -> "Iterator[Naming]":
         """The lines where a function names a variable of its own."""
