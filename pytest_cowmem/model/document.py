@@ -1,9 +1,10 @@
 """A whole run as one frozen value: what every report is made of. Runs in the pytest process."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_cowmem.model.baseline import Change, Environment
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Record
 
 
@@ -17,10 +18,11 @@ class Document:
     to its own end. `stale` names entries without a test. `unmeasured` has tests that used the
     worker, and neither failed nor were measured, each with the reason.
 
-    `update` is the mode of `--cowmem-update`, if any. `changes` is what it wrote, and `refused` why
-    the file could not be written. `usage_error` is what ended a run before it began. `unverified`
-    says why figures of this interpreter may be wrong. `explain` says whether all tests are to say
-    where their bytes went, and `ci` whether the run is a CI service's.
+    `invocation` is how pytest was called. `update` is the mode of `--cowmem-update`, if any.
+    `changes` is what it wrote, and `refused` why the file could not be written. `usage_error` is
+    what ended a run before it began. `unverified` says why figures of this interpreter may be
+    wrong. `explain` says whether all tests are to say where their bytes went, and `ci` whether the
+    run is a CI service's.
     """
 
     records: tuple[Record, ...] = ()
@@ -32,6 +34,7 @@ class Document:
     complete: bool = True
     stale: tuple[str, ...] = ()
     unmeasured: tuple[str, ...] = ()
+    invocation: Invocation = field(default_factory=Invocation)
     update: str | None = None
     changes: tuple[Change, ...] = ()
     refused: str = ""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render, render_change
@@ -13,10 +14,11 @@ from pytest_cowmem.report.view import in_table, wrong
 from pytest_cowmem.report.why import why, wrapped
 
 _MOST_NAMES = 5
+_ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
 _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
-def explain_failure(record: Record) -> str:
+def explain_failure(record: Record, invocation: Invocation) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
     imports = record.measurement.imports
     sentences = [sentence(judgment, imports) for judgment in wrong(record)]
@@ -27,8 +29,9 @@ def explain_failure(record: Record) -> str:
     lines = [*map(wrapped, sentences), "", table(record), ""]
     if record.explanation is not None:
         lines += [why(reasons(record, record.explanation)), ""]
-    if record.verdict is Verdict.REGRESSED:
-        lines.append("to accept them: pytest --cowmem --cowmem-update, then commit the baseline")
+    if record.verdict in _ACCEPTABLE:
+        command = invocation.update([record.test])
+        lines.append(f"to accept: {command}, then commit the baseline")
     return "\n".join(lines)
 
 
@@ -98,13 +101,10 @@ def advice(verdict: Verdict) -> str:
     if verdict in (Verdict.NEW, Verdict.INCOMPATIBLE):
         return (
             ", which fails in CI and under --cowmem-strict: "
-            "run pytest --cowmem --cowmem-update with this Python, look, and commit the baseline"
+            "look at it, and accept it with this Python"
         )
     if verdict is Verdict.IMPROVED:
-        return (
-            ", and cowmem_ratchet wants that locked in: "
-            "run with --cowmem-update, and commit the baseline"
-        )
+        return ", and cowmem_ratchet wants that locked in"
     return ""
 
 

@@ -66,7 +66,7 @@ def _print_sentences(shown: View, reporter: "pytest.TerminalReporter") -> None:
     if shown.refused:
         _say(reporter, f"baseline: {shown.refused}", red=True)
     if shown.accept:
-        _say(reporter, shown.accept)
+        reporter.write_line(shown.accept)  # in one line, to be copied
 
 
 def _say(reporter: "pytest.TerminalReporter", sentence: str, **colour: bool) -> None:

@@ -251,8 +251,15 @@ def _gated(document: Document, test: str) -> set[str]:
 
 
 def _how_to_accept(document: Document) -> str:
-    """One sentence on accepting what differs, empty when nothing does."""
-    differs = any(record.verdict not in _SETTLED for record in document.records)
-    if document.update is not None or not (differs or document.stale):
+    """One sentence on accepting what differs, empty when nothing does.
+
+    It names the tests, those that failed where any did, so that no other is accepted with them. It
+    names none where all differ, or where entries without a test are to be removed.
+    """
+    differ = [record for record in document.records if record.verdict not in _SETTLED]
+    if document.update is not None or not (differ or document.stale):
         return ""
-    return f"to accept: pytest --cowmem --cowmem-update, then commit {document.baseline}"
+    tests = [record.test for record in differ if record.failed] or [it.test for it in differ]
+    all_of_them = document.stale or len(tests) == len(document.records)
+    command = document.invocation.update(() if all_of_them else tests)
+    return f"to accept: {command}, then commit {document.baseline}"

@@ -50,6 +50,7 @@ def document(
         complete=complete,
         stale=tuple(test for _, test in stale),
         unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
+        invocation=settings.invocation,
         update=settings.update,
         usage_error=collected.usage_error,
         unverified=unverified(),

@@ -164,7 +164,7 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         record = scenario.explain(body, record)
     item.stash[RECORD] = record
     if record.failed:
-        pytest.fail(explain_failure(record), pytrace=False)
+        pytest.fail(explain_failure(record, scenario.settings.invocation), pytrace=False)
 
 
 def end_at_the_test(trace: TracebackType | None, item: pytest.Item) -> bool:

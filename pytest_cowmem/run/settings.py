@@ -11,6 +11,7 @@ import pytest
 from pytest_cowmem.judge.budget import parse_tolerance_lines
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import wrong_and_right
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
 from pytest_cowmem.options import flag, given
 
@@ -28,6 +29,7 @@ class Settings:
     baseline: Path
     ci: bool
     explain: bool
+    invocation: Invocation
     only: bool
     own: Sequence[str]
     path: Sequence[str]
@@ -49,6 +51,7 @@ class Settings:
             baseline=_baseline(config),
             ci=given(config, "cowmem_strict") is None and in_ci(os.environ),
             explain=flag(config, "cowmem_explain"),
+            invocation=_invocation(config),
             only=flag(config, "cowmem_only"),
             own=_modules(config, "cowmem_own"),
             path=[str(config.rootpath / folder) for folder in config.getini("pythonpath")],
@@ -87,6 +90,18 @@ def _modules(config: pytest.Config, name: str) -> Sequence[str]:
                 problem, f"{name} = {module}", f'{name} = ["shop", "shop_common"]'
             )
     return modules
+
+
+def _invocation(config: pytest.Config) -> Invocation:
+    """How pytest was called."""
+    option = config.option
+    words = [*config.args] if config.args_source is pytest.Config.ArgsSource.ARGS else []
+    for letter, value in (("-k", option.keyword), ("-m", option.markexpr)):
+        words += [letter, value] if value else []
+    if config.getoption("lf", False):
+        words.append("--lf")
+    folder = os.path.relpath(config.rootpath, config.invocation_params.dir)
+    return Invocation(tuple(words), folder, config.getoption("cowmem_baseline") or "")
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:

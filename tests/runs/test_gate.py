@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import shlex
 import xml.etree.ElementTree as ElementTree
 
 import pytest
@@ -318,6 +319,31 @@ def test_a_test_picked_by_its_modules_name_makes_nothing_stale(shop, pytester):
     picked = shop("--pyargs", "test_shop::test_kept", "-o", "pythonpath=.")
     picked.assert_outcomes(passed=1)
     assert "stale:" not in picked.stdout.str()
+
+
+def test_the_commands_that_accept_can_be_copied_and_accept_just_that(shop, pytester):
+    pytester.makepyfile(
+        test_shop="""
+        import os
+        import pytest
+
+        @pytest.mark.parametrize("pages", ["a b", "c"])
+        def test_kept(cow_worker, pages):
+            if os.environ.get("LESS") != pages:
+                cow_worker.get("/")
+        """
+    )
+    where = "--cowmem-baseline=other figures.json"
+    shop("--cowmem-update", where, LESS="a b")
+    text = shop(where, LESS="c").stdout.str()
+    commands = re.findall("^to accept: pytest (.*), then commit", text, re.MULTILINE)
+    assert len(commands) == 2  # below the test that failed, and at the end
+    before = (pytester.path / "other figures.json").read_text()
+    for command in commands:
+        (pytester.path / "other figures.json").write_text(before)
+        accepted = shop(*shlex.split(command), LESS="c").stdout.str()
+        changes = re.findall("^baseline: changed *(.*?)  ", accepted, re.MULTILINE)
+        assert changes == ["test_shop.py::test_kept[a b]"]
 
 
 def test_another_environment_has_a_profile_of_its_own(shop, baseline):

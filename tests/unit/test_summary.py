@@ -7,9 +7,14 @@ from records import MIB, VALUES, record
 
 from pytest_cowmem.model.baseline import Change
 from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.report import failure, terminal
 from pytest_cowmem.report.view import row, view
+
+
+def explained(failed):
+    return failure.explain_failure(failed, Invocation())
 
 
 def table(records, width):
@@ -76,7 +81,7 @@ def words(text, start):
 
 def test_the_failure_shows_excess_limit_and_measured():
     over = record(limits={"private": 4 * MIB}, accepted={"private": MIB})
-    text = failure.explain_failure(over)
+    text = explained(over)
     assert "private is over budget by 1.00 MiB: 5.00 MiB of 4.00 MiB" in text
     assert words(text, "private  ") == (
         ["private", "5.00", "MiB", "4.00", "MiB", "1.00", "MiB", "+4.00", "MiB", "over", "budget"]
@@ -85,8 +90,8 @@ def test_the_failure_shows_excess_limit_and_measured():
 
 def test_the_failure_names_late_imports():
     late = record(values={**VALUES, "imports": 1}, limits={"imports": 0})
-    assert "imports is over budget by 1: 1 of 0 (late)" in failure.explain_failure(late)
-    copied = failure.explain_failure(record(limits={"copied": 3 * MIB}))
+    assert "imports is over budget by 1: 1 of 0 (late)" in explained(late)
+    copied = explained(record(limits={"copied": 3 * MIB}))
     assert "copied is over budget by 1.00 MiB: 4.00 MiB of 3.00 MiB" in copied
     assert "late" not in copied
     many = failure.sentence(late.judgment("imports"), [f"m{number}" for number in range(6)])
@@ -100,17 +105,45 @@ def test_the_failure_shows_headlines_and_what_is_wrong_or_limited_and_no_more():
 
 
 def test_a_regression_says_how_to_accept_it():
-    text = failure.explain_failure(record(accepted={**VALUES, "private": MIB}))
+    text = explained(record(accepted={**VALUES, "private": MIB}))
     assert " ".join(text.split()).startswith(
         "private has regressed by 4.00 MiB: 5.00 MiB, baseline 1.00 MiB, 64.0 KiB tolerated"
     )
-    assert text.endswith(
-        "to accept them: pytest --cowmem --cowmem-update, then commit the baseline"
-    )
+    command = "pytest tests/test_memory.py::test_feed --cowmem --cowmem-update"
+    assert text.endswith(f"\nto accept: {command}, then commit the baseline")
+
+
+@pytest.mark.parametrize(
+    ("failed", "is_told"),
+    [
+        (record(), True),
+        (record(accepted={**VALUES, "private": 9 * MIB}), True),
+        (record(limits={"private": MIB}), False),
+    ],
+)
+def test_a_failure_says_how_to_accept_what_an_update_accepts(failed, is_told):
+    assert ("to accept: pytest " in explained(failed)) is is_told
+
+
+def test_what_differs_is_accepted_by_name_where_other_tests_do_not():
+    ok = record("t.py::test_ok", accepted=VALUES)
+    names = [f"t.py::test_{letter}" for letter in "abcd"]
+    few, many = ([record(name) for name in names[:count]] for count in (3, 4))
+    end = "--cowmem --cowmem-update, then commit cowmem-baseline.json"
+    picked = Invocation(selection=("t.py",))
+    for document, words in [
+        (Document((*few, ok)), " ".join(names[:3])),
+        (Document((*many, ok), invocation=picked), "t.py"),
+        (Document((*few, ok), stale=("t.py::test_gone",), invocation=picked), "t.py"),
+        (Document(tuple(few), invocation=picked), "t.py"),
+    ]:
+        assert view(document).accept == f"to accept: pytest {words} {end}"
+    for document in (Document((*many, ok)), Document(tuple(few))):
+        assert view(document).accept == f"to accept: pytest {end}"
 
 
 def test_a_gate_that_stayed_green_is_a_bug():
-    text = failure.explain_failure(record(proofs=(Proof("read", MIB, 2 * MIB, 2 * MIB, False),)))
+    text = explained(record(proofs=(Proof("read", MIB, 2 * MIB, 2 * MIB, False),)))
     assert " ".join(text.split()).startswith(
         "the gate stayed green with 2.00 MiB planted (read), twice the 1.00 MiB it tolerates"
     )

@@ -1,0 +1,35 @@
+"""How pytest was called, as far as a command to be copied repeats it.
+
+Runs in the pytest process; no I/O.
+"""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_MOST_NAMES = 3
+
+
+@dataclass(frozen=True)
+class Invocation:
+    """What of the command line picks tests, and the baseline.
+
+    `selection` has the words that picked tests, none where all were asked for. `root` is the root
+    folder, as seen from the folder that pytest was called in. `baseline` is what was given with
+    `--cowmem-baseline`, if anything.
+    """
+
+    selection: tuple[str, ...] = ()
+    root: str = "."
+    baseline: str = ""
+
+    def update(self, tests: Sequence[str] = ()) -> str:
+        """The command that accepts what these tests measure; without any, or with many, all."""
+        named = 0 < len(tests) <= _MOST_NAMES
+        picked = [self._from_here(test) for test in tests] if named else self.selection
+        where = [f"--cowmem-baseline={self.baseline}"] if self.baseline else []
+        # The tests come first: --cowmem-update would take one for its mode.
+        return shlex.join(["pytest", *picked, "--cowmem", *where, "--cowmem-update"])
+
+    def _from_here(self, test: str) -> str:
+        return test if self.root == "." else f"{self.root}/{test}"
