@@ -32,6 +32,8 @@ RECORD = pytest.StashKey[Record]()
 LEFT = pytest.StashKey[str]()  # how the body left a round without being measured
 BODY = pytest.StashKey[bool]()  # whether the test's body was called
 
+# The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
+_NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
 _CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
 
 
@@ -53,7 +55,11 @@ def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
     problem = None
     try:
         refuse_test_case(item)
-        return session.zygotes.get(app_of(item, base))
+        app = app_of(item, base)
+        try:
+            return session.zygotes.get(app)
+        except pytest.fail.Exception as error:  # pytest-timeout's
+            problem = f"{error}, while the app {app.target!r} was preloaded"
     except CowmemError as error:
         problem = str(error)
     # Out of the except block and without frames: they would be this plugin's, and the text twice.
@@ -133,11 +139,14 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
     """
     problem = None
     rounds = 0
+    inside = False
 
     def counted() -> object:
-        nonlocal rounds
-        rounds += 1
-        return body()
+        nonlocal rounds, inside
+        rounds, inside = rounds + 1, True
+        result = body()
+        inside = False
+        return result
 
     try:
         record = scenario.measure(counted)
@@ -156,6 +165,14 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         if end_at_the_test(error.__traceback__, item):
             raise
         problem = str(error)
+    except pytest.fail.Exception as error:
+        if inside:
+            end_at_the_test(error.__traceback__, item)
+            raise
+        problem = (
+            f"{error}, outside the test's body, of which {rounds} rounds were over: "
+            "leave time for all rounds, and for the measuring between them"
+        )
     if problem is not None:
         pytest.fail(problem, pytrace=False)
     if record.measurement.children_ended:
@@ -175,7 +192,7 @@ def end_at_the_test(trace: TracebackType | None, item: pytest.Item) -> bool:
         frame = trace.tb_frame
         in_test = in_test or frame.f_code.co_filename == str(item.path)
         package = frame.f_globals.get("__name__", "").partition(".")[0]
-        if in_test and package not in ("httpx2", "pytest_cowmem"):
+        if in_test and package not in _NOT_THE_PROJECTS:
             last = trace
         trace = trace.tb_next
     if last is not None:
