@@ -22,6 +22,9 @@ from pytest_cowmem.model.units import render
 
 _WORTH = 2 * OF_PRIVATE.absolute  # bytes from which a rule speaks
 _MOST_NAMES = 3
+# Memory of C code is in what a request leaves behind, and not in what is known of a container.
+_KEEPS_MUCH = 4
+_EXACT = 100  # entries a request, from which on fractions say nothing
 # CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
 _FROZEN_FROM_START = 1_000
 
@@ -76,8 +79,11 @@ def leaks(case: Case) -> bool:
 def _where_it_is_left(case: Case) -> str:
     container = leaked_to(case)
     if container is not None:
-        filled = f", filled at {container.place}" if container.place else ""
-        return f"kept in {container.name}, {_entries(container, '->')} entries{filled}"
+        return _kept_in(container, case.value("growth"))
+    kinds = [f"{_number(more)} of type {kind}" for kind, more in case.why.more]
+    if kinds:
+        objects = ", ".join(kinds[:_MOST_NAMES])
+        return f"where it is kept was not found; there are more objects after each: {objects}"
     line = max(case.why.lines, key=lambda line: line.late, default=None)
     if line is not None and line.path and line.late > case.left_behind / 2:
         return f"most of it new at {line.place}"
@@ -85,12 +91,26 @@ def _where_it_is_left(case: Case) -> str:
 
 
 def leaked_to(case: Case) -> Container | None:
-    """The container that keeps most of what requests leave behind."""
-    if leaks(case):
-        for container in case.why.containers:
-            if container.bytes > case.left_behind / 2:
-                return container
-    return None
+    """The container that keeps most of what requests leave behind: one that grows with them."""
+    growing = [container for container in case.why.containers if container.a_request]
+    if not (growing and leaks(case)):
+        return None
+    return max(growing, key=lambda container: container.bytes_a_request)
+
+
+def _kept_in(container: Container, growth: int) -> str:
+    """The container, and how much of the growth it keeps where that is little of it."""
+    unit = "entry" if (container.a_request, container.unit) == (1, "entries") else container.unit
+    filled = f", filled at {container.place}" if container.place else ""
+    kept = f"kept in {container.name}, {_number(container.a_request)} {unit} a request{filled}"
+    if container.bytes_a_request * _KEEPS_MUCH >= growth:
+        return kept
+    part = render(container.bytes_a_request, "bytes")
+    return f"{part} of it {kept}; where the rest is kept was not found"
+
+
+def _number(amount: float) -> str:
+    return f"{amount:,.0f}" if amount >= _EXACT else f"{amount:g}"
 
 
 def share_cache(case: Case) -> Iterator[Advice]:
@@ -106,11 +126,10 @@ def share_cache(case: Case) -> Iterator[Advice]:
 
 def caches(case: Case) -> list[Container]:
     """The containers that are worth a mention each: neither a leak nor part of a late import."""
-    leaked = leaked_to(case)
     return [
         container
         for container in case.why.containers[:_MOST_NAMES]
-        if container != leaked and container.bytes - _imported(case, container) >= _WORTH
+        if not container.a_request and container.bytes - _imported(case, container) >= _WORTH
     ]
 
 
@@ -237,10 +256,11 @@ def _small_imports(case: Case) -> int:
 
 def _small_caches(case: Case) -> int:
     """Bytes of the containers that neither another rule nor a late import accounts for."""
-    named = [*caches(case), leaked_to(case)]
+    named = caches(case)
     size = 0
     for container in case.why.containers:
-        if container not in named and not _imported(case, container):
+        known = container in named or container.a_request
+        if not known and not _imported(case, container):
             size += container.bytes
     return size
 

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+from pytest_cowmem.explain.leak_round import NOTHING, LeakRound
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.host.answers import Collected
@@ -21,7 +22,7 @@ from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.growth import LEAST_REQUESTS, Growth
 from pytest_cowmem.model.measurement import Measurement, Sample
-from pytest_cowmem.model.metrics import GROWTH
+from pytest_cowmem.model.metrics import GROWTH, OF_GROWTH
 
 Running = Callable[[Any], AbstractContextManager[Any]]
 Measured = Sample | Measurement  # whose values and requests an explanation takes
@@ -42,6 +43,7 @@ class Explainer:
         self._timeout = timeout
         self._rootdir = rootdir
         self._measured: Measured | None = None
+        self._left = NOTHING
 
     def asked(self, current: Round) -> Explanation:
         """The explanation that a test's body asks for.
@@ -57,7 +59,9 @@ class Explainer:
         return self.explanation
 
     def _note(self, current: Round) -> None:
-        if isinstance(current, GrowthRound):
+        if isinstance(current, LeakRound):
+            self._left = current.left()
+        elif isinstance(current, GrowthRound):
             assert isinstance(self._measured, Sample)
             self._measured = self._measured.with_growth(current.growth())
         else:
@@ -110,6 +114,8 @@ class Explainer:
         assert self._measured is not None
         with suppress(TraceFirst):
             self.growth(body, self._measured, running)
+        with suppress(TraceFirst):
+            self._look_for_leaks(body, running)
         with running(self._traced_round()):
             body()
         if self.explanation is None:
@@ -124,11 +130,22 @@ class Explainer:
         """The explanation of a body that was measured; it is traced where it did not ask."""
         if self.explanation is None:
             self._measured = measured
+            self._look_for_leaks(body, running)
             with running(self._traced_round()) as current:
                 body()
                 self._trace(current)
         assert self.explanation is not None
         return self.explanation
+
+    def _look_for_leaks(self, body: Callable[[], object], running: Running) -> None:
+        """Run a body that leaks once more, and note what keeps what it leaves behind."""
+        assert self._measured is not None
+        growth, requests = self._measured.growth, self._measured.requests
+        if growth is None or growth.warming or growth.per_request <= OF_GROWTH.absolute:
+            return
+        with running(LeakRound(self._master, self._timeout, requests)) as current:
+            body()
+            self._left = current.left()
 
     def _traced_round(self) -> TracedRound:
         assert self._measured is not None
@@ -140,4 +157,4 @@ class Explainer:
         values = dict(self._measured.values)
         if self._measured.growth and self._measured.growth.warming:  # no leak
             del values[GROWTH]
-        self.explanation = make(current.trace(), values, facts, self._rootdir)
+        self.explanation = make(current.trace(), values, facts, self._rootdir, self._left)

@@ -8,16 +8,20 @@ from pathlib import Path
 from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
+from pytest_cowmem.explain.leak_round import NOTHING, Left
+from pytest_cowmem.explain.leaks import with_leaks
 from pytest_cowmem.explain.places import ZYGOTE_SIDE, is_plugins, module_of, shown
 from pytest_cowmem.explain.rows import Growth, Row, Trace
 from pytest_cowmem.model.explanation import COLLECTIONS, Collections, Container, Explanation, Line
 from pytest_cowmem.model.facts import Facts
 
 
-def make(trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path) -> Explanation:
+def make(
+    trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path, left: Left = NOTHING
+) -> Explanation:
     """The explanation of a traced round, and of the measured rounds' `values` by metric.
 
-    `facts` is what the master said of itself.
+    `facts` is what the master said of itself, and `left` what a leak round found.
     """
     charged = trace.charged
     rows = [row for row in charged.rows if not is_plugins(row.place)]
@@ -27,6 +31,7 @@ def make(trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path) -
     imports = late_imports(of_lines, charged.files, rootdir)
     modules = trace.loaded.union(late.module for late in imports)
     containers = _containers(trace.containers, modules, rootdir)
+    containers = with_leaks(containers, left.keepers, modules, rootdir)
     explained = sum(row.bytes for row in rows)
     explanation = Explanation(
         measured=values,
@@ -40,6 +45,7 @@ def make(trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path) -
         containers=containers,
         modules=_modules(lines, collections, containers),
         objects=trace.objects,
+        more=left.types,
     )
     case = Case(explanation, trace.requests, facts, charged.collects, trace.tells_warm_up)
     return replace(explanation, advice=advise(case))

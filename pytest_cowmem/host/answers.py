@@ -31,6 +31,10 @@ Loaded = NamedTuple("Loaded", [("modules", list[str]), ("recorded", bool)])
 Planted = NamedTuple("Planted", [("pages", int)])
 Used = NamedTuple("Used", [("pymalloc", int | None), ("libc", int | None)])
 
+# From the worker of a leak round
+Looked = NamedTuple("Looked", [])
+Left = NamedTuple("Left", [("keepers", list[tuple[Any, ...]]), ("more", list[tuple[str, int]])])
+
 # From the worker and the twin of a traced round
 Begun = NamedTuple("Begun", [])
 Marked = NamedTuple("Marked", [])
@@ -68,6 +72,8 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.LOADED: Loaded,
     messages.PLANTED: Planted,
     messages.USED: Used,
+    messages.LOOK: Looked,
+    messages.LEFT: Left,
     messages.BEGIN: Begun,
     messages.MARK: Marked,
     messages.CHARGED: Charged,

@@ -77,7 +77,10 @@ class Container:
 
     `name` is where it hangs, `module` the module that has it. `before` and `after` count its
     entries, and `bytes` is what is new in it. `path:line` is where the app fills it; "" and 0 where
-    that is unknown.
+    that is unknown. The `unit` is "bytes" of a text, whose bytes are counted.
+
+    `a_request` is how many entries more it has after each request, and `bytes_a_request` what they
+    take; 0 where it does not grow with requests, or where nothing leaks.
     """
 
     name: str
@@ -87,6 +90,9 @@ class Container:
     bytes: int
     path: str
     line: int
+    unit: str = "entries"
+    a_request: float = 0.0
+    bytes_a_request: int = 0
 
     @property
     def place(self) -> str:
@@ -178,6 +184,7 @@ class Explanation:
     containers keep counts for the module that has them. `tracer` is what tracing and serving made
     private. `unseen` is what came where the tracer did not listen, for instance in threads of C
     code. `objects` says what lies on the copied pages, which need not be what caused their loss.
+    `more` has types of objects, and how many more there are after each request, where one leaks.
     """
 
     measured: Mapping[str, int]
@@ -192,6 +199,7 @@ class Explanation:
     modules: Mapping[str, int]
     objects: Overlay
     advice: tuple[Advice, ...] = ()
+    more: tuple[tuple[str, float], ...] = ()
 
     @property
     def private(self) -> int:

@@ -74,7 +74,7 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
     return Reasons(
         explanation=explanation,
         unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
-        containers=tuple(container for container in most if container.bytes >= _WORTH),
+        containers=tuple(it for it in most if it.a_request or it.bytes >= _WORTH),
         parts=tuple(_with_beneath(ranked(explanation, red_metrics(record)), explanation.explained)),
         gone=_gone(explanation),
         modules=_largest(grown or sizes),

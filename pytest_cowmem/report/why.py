@@ -61,7 +61,9 @@ def _kept(shown: Reasons) -> Iterator[str]:
     """The containers that keep most, and the lines that fill them."""
     for container in shown.containers:
         at = f"{container.place} fills " if container.place else ""
-        entries = f"{container.before:,} -> {container.after:,} entries"
+        entries = f"{container.before:,} -> {container.after:,} {container.unit}"
+        if container.a_request:
+            entries += f" ({container.a_request:g} a request)"
         yield _paragraph(f"kept: {at}{container.name}, {entries}, {_size(container.bytes)}")
 
 

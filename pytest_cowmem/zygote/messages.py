@@ -52,6 +52,10 @@ LOADED = "loaded"  # modules, recorded
 PLANTED = "planted"  # pages
 USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
 
+# To the worker of a leak round; its answer has the same kind
+LOOK = "look"
+LEFT = "left"  # back: keepers, more
+
 # To the worker of a traced round; its answer has the same kind
 BEGIN = "begin"
 MARK = "mark"

@@ -125,6 +125,17 @@ def _tell_what_is_in_use(sock: socket.socket) -> None:
     wire.send(sock, (messages.USED, *in_use.read()))
 
 
+def _leaking(kind: str) -> "Callable[..., None]":
+    """A handler of a message that only the worker of a leak round gets."""
+
+    def answer(sock: socket.socket) -> None:
+        from pytest_cowmem.zygote.trace import leaking  # only there
+
+        wire.send(sock, leaking.answer(kind))
+
+    return answer
+
+
 def _traced(kind: str) -> "Callable[..., None]":
     """A handler of a message that only the worker of a traced round gets."""
 
@@ -142,6 +153,8 @@ OTHERS: "dict[str, Callable[..., None]]" = {
     messages.MODULES: _tell_modules,
     messages.PLANT: _plant,
     messages.USE: _tell_what_is_in_use,
+    messages.LOOK: _leaking(messages.LOOK),
+    messages.LEFT: _leaking(messages.LEFT),
     messages.BEGIN: _traced(messages.BEGIN),
     messages.MARK: _traced(messages.MARK),
     messages.CHARGED: _traced(messages.CHARGED),

@@ -34,7 +34,7 @@ def _cached(value: Any) -> int:
     return _lru_cache_wrapper.cache_info(value).currsize
 
 
-def _counter(cls: type) -> "Callable[[Any], int] | None":
+def counter(cls: type) -> "Callable[[Any], int] | None":
     """How to count the entries of a container of that type, without asking the container."""
     flags = type_flags(cls)
     if flags & structs.DICT:
@@ -54,14 +54,14 @@ def counted(modules: "frozenset[str]") -> "Iterator[tuple[list[Container], int]]
     It may be the variable of very many functions, so one of them stands for all.
     """
     places: dict[int, list[Container]] = {}
-    for place in (*_in_modules(modules), *_in_functions(modules)):
-        if _counter(type(place.value)) is not None:
+    for place in (*in_modules(modules), *_in_functions(modules)):
+        if counter(type(place.value)) is not None:
             known = places.setdefault(id(place.value), [])
             if not known or place.code is None:
                 known.append(place)
     for known in places.values():
         value = known[0].value
-        count = _counter(type(value))
+        count = counter(type(value))
         assert count is not None
         yield _plainest_first(known), count(value)
 
@@ -83,7 +83,7 @@ def _plainest_first(places: "list[Container]") -> "list[Container]":
     return [best, *(place for place in places if place is not best)]
 
 
-def _in_modules(modules: "frozenset[str]") -> "Iterator[Container]":
+def in_modules(modules: "frozenset[str]") -> "Iterator[Container]":
     """What hangs on modules, on their classes, and on instances of classes written in Python.
 
     What is no container is among it.

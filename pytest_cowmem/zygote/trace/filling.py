@@ -76,7 +76,7 @@ class FillSearch:
         makes a new one stores the container itself, not into it.
         """
         if type(places[0].value) is _lru_cache_wrapper:
-            return _cached_function(places[0].value)
+            return cached_function(places[0].value)
         namings: list[Naming] = []
         for place in places:
             namings += self._namings(place)
@@ -149,7 +149,7 @@ class FillSearch:
         return steps
 
 
-def _cached_function(cached: Any) -> "FileLine | None":
+def cached_function(cached: Any) -> "FileLine | None":
     """The first line of the function whose results a `functools.cache` keeps."""
     function = namespaces.special(namespaces.of_instance(cached), "__wrapped__")
     if type(function) is not FunctionType:

@@ -29,12 +29,12 @@ _CHUNK = 1 << 16
 _BATCH = 5_000
 
 type_flags = type.__dict__["__flags__"].__get__
-_type_name = type.__dict__["__qualname__"].__get__
+type_name = type.__dict__["__qualname__"].__get__
 type_module: "Callable[[Any], object]" = type.__dict__["__module__"].__get__
 _function_module: "Callable[[Any], object]" = FunctionType.__dict__["__module__"].__get__
 # By id(), since a metaclass may have its own idea of equality. The size of a variable part that
 # object.__sizeof__ reads from their head is no such size.
-_WITH_FRAMES = {id(cls) for cls in (FrameType, GeneratorType, CoroutineType, AsyncGeneratorType)}
+WITH_FRAMES = {id(cls) for cls in (FrameType, GeneratorType, CoroutineType, AsyncGeneratorType)}
 # Without co_code, which is a new object at each look.
 _code_members = [
     CodeType.__dict__[name].__get__
@@ -80,7 +80,7 @@ def _sizer(cls: type, flags: int) -> Callable[[Any], int]:
         return _class_size
     if cls is CodeType:
         return CodeType.__dict__["__sizeof__"]  # type: ignore[no-any-return]
-    if id(cls) in _WITH_FRAMES:
+    if id(cls) in WITH_FRAMES:
         basic = structs.basic_size(cls)
         return lambda _: basic
     return object.__sizeof__
@@ -134,7 +134,7 @@ class ObjectMap:
             _module_getter(cls, flags),
         )
         self._facts[id(cls)] = facts
-        self.types.append(_full_name(cls))
+        self.types.append(full_name(cls))
         return facts
 
     def number(self, module: str) -> int:
@@ -223,8 +223,8 @@ class ObjectMap:
         del self._rows[:]
 
 
-def _full_name(cls: type) -> str:
-    module, name = type_module(cls), _type_name(cls)
+def full_name(cls: type) -> str:
+    module, name = type_module(cls), type_name(cls)
     name = name if type(name) is str else "?"
     return f"{module}.{name}" if type(module) is str and module != "builtins" else name
 

@@ -1,0 +1,195 @@
+"""Walk all that modules lead to, and name an object by the way to it.
+
+Runs in a leak round's worker, and no foreign code runs, as in `objects`. The walk is breadth first,
+so that the way to an object is a shortest one. A name reads like the code that leads there:
+`shop.state.CARTS['ada'].lines`.
+"""
+
+import gc
+from collections import deque
+from collections.abc import Callable, Iterable
+from types import CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from typing import Any
+
+from pytest_cowmem.zygote.trace import namespaces, structs
+from pytest_cowmem.zygote.trace.defining import defining
+from pytest_cowmem.zygote.trace.objects import type_flags, type_module, type_name
+
+MOST_OBJECTS = 2_000_000  # of one walk; a dictionary of so many takes some 200 MB
+_LONGEST_KEY = 40  # characters
+SOME = "[...]"  # stands for a key that is not shown
+_KEYS = (str, bytes, int, bool, float, type(None))  # keys whose text is safe to ask for
+
+Counter = Callable[[Any], int]
+Root = tuple[str, Any]
+
+
+class Reached:
+    """What is reached from `roots`, which are names and namespaces or objects.
+
+    `left_out` are objects that are not entered. `counter_of` says how a type's instances are
+    counted; `containers` has those that can be, with their entries.
+    """
+
+    def __init__(
+        self,
+        roots: "list[Root]",
+        left_out: "Iterable[Any]",
+        counter_of: "Callable[[type], Counter | None]",
+    ) -> None:
+        self.containers: list[tuple[Any, int]] = []
+        self._roots = {id(value): name for name, value in roots}
+        self._holders: dict[int, Any] = dict.fromkeys(map(id, left_out))
+        self._labels: dict[int, dict[int, str]] = {}
+        self._counter_of = counter_of
+        self._facts: dict[int, tuple[Counter | None, bool]] = {}
+        frontier: list[Any] = []
+        for _, value in roots:
+            self._meet(value, None, frontier)
+        while frontier and len(self._holders) < MOST_OBJECTS:
+            frontier = self._step(frontier)
+
+    def _step(self, frontier: "list[Any]") -> "list[Any]":
+        """Meet what `frontier` refers to; returns what is to be followed next."""
+        holders, following = self._holders, list[Any]()
+        for holder in frontier:
+            for part in gc.get_referents(holder):
+                if id(part) not in holders:
+                    self._meet(part, holder, following)
+        return following
+
+    def _meet(self, value: Any, holder: Any, following: "list[Any]") -> None:
+        cls = type(value)
+        facts = self._facts.get(id(cls))
+        if facts is None:
+            leads_on = bool(type_flags(cls) & structs.HAVE_GC) and cls is not FrameType
+            facts = self._facts[id(cls)] = self._counter_of(cls), leads_on
+        counter, leads_on = facts
+        self._holders[id(value)] = holder
+        if counter is not None:
+            self.containers.append((value, counter(value)))
+        if leads_on:
+            following.append(value)
+
+    def ids(self) -> "frozenset[int]":
+        """The id() of all that was met."""
+        return frozenset(self._holders)
+
+    def holder(self, value: Any) -> Any:
+        """What an object that was met was reached from; None for a root."""
+        return self._holders[id(value)]
+
+    def name(self, value: Any) -> str:
+        """The way to an object that was met."""
+        way = [value]
+        while (holder := self._holders[id(way[-1])]) is not None:
+            way.append(holder)
+        way.reverse()
+        name, steps = self._begin(way)
+        for index in steps:
+            name += self._label(way, index)
+        return name
+
+    def _begin(self, way: "list[Any]") -> "tuple[str, range]":
+        """Where a name begins, and the steps that follow.
+
+        A class and a function have a name of their own, and so need no way to them.
+        """
+        for index in range(len(way) - 1, 0, -1):
+            if own := _own_name(way[index]):
+                return own, range(index + 1, len(way))
+        root = self._roots[id(way[0])]
+        if len(way) > 1 and _is_module_space(way[0]):
+            root = defining(way[1], root)
+        if len(way) == 1 and _is_module_space(way[0]):
+            root += ".__dict__"
+        return root, range(1, len(way))
+
+    def _label(self, way: "list[Any]", index: int) -> str:
+        """How the object before it on the way leads to an object."""
+        above, holder, part = way[index - 2] if index > 1 else None, way[index - 1], way[index]
+        cls = type(holder)
+        if type_flags(cls) & structs.DICT:
+            label = self._labels_of(holder, dict.items).get(id(part), SOME)
+            return _attribute(label) if _is_namespace(holder, above) else label
+        if cls is tuple and type(above) is FunctionType:
+            return _variable(above, holder, part)
+        if type_flags(cls) & structs.LIST or cls in (tuple, deque):
+            return self._labels_of(holder, enumerate).get(id(part), SOME)
+        if cls in (set, frozenset):
+            return SOME
+        if cls is CellType or cls is FunctionType or type_flags(cls) & structs.TYPE:
+            return ""
+        if part is namespaces.of_instance(holder):
+            return "" if index < len(way) - 1 else ".__dict__"
+        return self._labels_of(holder, _attributes).get(id(part), "")
+
+    def _labels_of(self, holder: Any, items: "Callable[[Any], Iterable[Any]]") -> "dict[int, str]":
+        """The labels of a holder's parts by their id()."""
+        labels = self._labels.get(id(holder))
+        if labels is None:
+            labels = self._labels[id(holder)] = {}
+            for key, part in list(items(holder)):
+                labels.setdefault(id(part), key if items is _attributes else _key(key))
+        return labels
+
+
+def _key(key: Any) -> str:
+    if type(key) not in _KEYS:
+        return SOME
+    text = repr(key)
+    return f"[{text}]" if len(text) <= _LONGEST_KEY else SOME
+
+
+def _attribute(label: str) -> str:
+    """`.name` for the label `['name']`."""
+    return f".{label[2:-2]}" if label.startswith(("['", '["')) else label
+
+
+def _attributes(value: Any) -> "Iterable[tuple[str, Any]]":
+    """The attributes of an instance, and what its slots hold."""
+    for key, part in namespaces.named(namespaces.of_instance(value)).items():
+        yield f".{key}", part
+    for cls in namespaces.mro(type(value)):
+        for key, descriptor in namespaces.named(namespaces.of_class(cls)).items():
+            if type(descriptor) is MemberDescriptorType:
+                try:
+                    yield f".{key}", descriptor.__get__(value)
+                except AttributeError:  # the slot is empty
+                    continue
+
+
+def _is_module_space(value: Any) -> bool:
+    return any(vars(module) is value for _, module in namespaces.loaded())
+
+
+def _is_namespace(space: "dict[Any, Any]", holder: Any) -> bool:
+    """Whether a dictionary is one of attributes or variables."""
+    if holder is None:
+        return True
+    flags = type_flags(type(holder))
+    if flags & structs.TYPE or type(holder) in (FunctionType, ModuleType):
+        return True
+    return namespaces.of_instance(holder) is space
+
+
+def _variable(function: FunctionType, held: "tuple[Any, ...]", part: Any) -> str:
+    """The variable of a function's closure or defaults."""
+    code = function.__code__
+    variables = code.co_freevars
+    if held is function.__defaults__:
+        variables = code.co_varnames[code.co_argcount - len(held) :]
+    for variable, value in zip(variables, held, strict=False):
+        if value is part:
+            return f".{variable}"
+    return ""
+
+
+def _own_name(value: Any) -> str:
+    """The name that a function or class has of its own; "" for others."""
+    names: tuple[object, object] = "", None
+    if type(value) is FunctionType:
+        names = value.__module__, value.__qualname__
+    elif type_flags(type(value)) & structs.TYPE:
+        names = type_module(value), type_name(value)
+    return ".".join(map(str, names)) if all(type(name) is str for name in names) else ""

@@ -1,0 +1,100 @@
+"""A leak is named by the container that grows with requests, by real workers of a Flask shop."""
+
+from pathlib import Path
+
+import pytest
+from folders import APPS
+
+from pytest_cowmem.explain.leak_round import LeakRound
+from pytest_cowmem.host.client import CowWorker
+from pytest_cowmem.model.app import App
+
+REQUESTS = 50
+LINES = (APPS / "leaky.py").read_text().splitlines()
+
+
+def marked(name):
+    """The line that ends in `# name`."""
+    (number,) = [at for at, line in enumerate(LINES, 1) if line.endswith(f"# {name}")]
+    return number
+
+
+@pytest.fixture
+def look(zygotes):
+    """`look(view)` is what 50 requests of a view leave behind."""
+
+    def run(view, app="leaky:app", expected=REQUESTS):
+        zygote = zygotes.get(App(app))
+        with CowWorker() as client, LeakRound(zygote, 60, expected) as current:
+            client.enter_round(current)
+            for _ in range(5):
+                client.get(f"/{view}")
+            client.burst("GET", f"/{view}", times=REQUESTS - 5)
+            return current.left()
+
+    return run
+
+
+KEPT = [
+    ("seen", "leaky_state.SEEN", REQUESTS),
+    ("deep", "leaky_state.REGISTRY['carts']['ada'].lines", REQUESTS),
+    ("slotted", "leaky_state.REGISTRY['slotted'][1].queue", REQUESTS),
+    ("per_path", "leaky.HITS[...]", REQUESTS),
+    ("rows", "leaky.ROWS", REQUESTS),
+    ("registered", "leaky.Model.registry", REQUESTS),
+    ("handlers", "logging.Logger.manager.loggerDict['shop'].handlers", REQUESTS),
+    ("cards", "leaky.CARDS", REQUESTS),
+    ("cached", "leaky.priced", REQUESTS),
+    ("closure", "leaky.tax.results", REQUESTS),
+    ("threads", "threading._active", REQUESTS + 1),
+    ("attribute", "leaky.app.orders", REQUESTS),
+    ("templates", "leaky.app.jinja_env.cache._mapping", REQUESTS),
+]
+
+
+@pytest.mark.parametrize(("view", "name", "entries"), KEPT)
+def test_what_grows_with_requests_is_named_with_the_line_that_fills_it(look, view, name, entries):
+    keeper = look(view).keepers[0]
+    assert (keeper.name, keeper.after, keeper.entries) == (name, entries, 1)
+    assert (Path(keeper.path).name, keeper.line) == ("leaky.py", marked(view))
+
+
+@pytest.mark.parametrize(
+    ("view", "name", "size"), [("text", "LOG", 59), ("journal", "JOURNAL", 50)]
+)
+def test_a_text_that_grows_is_told_in_bytes(look, view, name, size):
+    keeper = look(view).keepers[0]
+    assert (keeper.name, keeper.unit, keeper.entries) == (f"leaky.{name}", "bytes", size)
+    assert keeper.line == marked(view)
+
+
+def test_bytes_a_request_are_those_of_the_new_entries(look):
+    (keeper,) = look("seen").keepers
+    entry = 64 + bytes.__basicsize__
+    assert entry <= keeper.bytes <= entry + 16
+
+
+def test_an_app_that_only_its_server_has_is_looked_through(look):
+    keeper = look("order", app="leaky:make()").keepers[0]
+    assert keeper.name == "leaky.make().extensions['orders']['open']"
+    assert keeper.line == marked("made")
+
+
+@pytest.mark.parametrize("view", ["nothing", "cycles", "bounded"])
+def test_garbage_and_a_cache_that_is_full_are_no_leak(look, view):
+    assert look(view) == ((), ())
+
+
+@pytest.mark.parametrize("view", ["bounded_and_seen", "imports_late"])
+def test_what_grew_before_is_not_taken_for_the_leak(look, view):
+    assert [keeper.name for keeper in look(view).keepers] == ["leaky_state.SEEN"]
+
+
+def test_objects_that_no_container_keeps_are_told_by_type(look):
+    assert look("chain") == ((), (("leaky.Order", 1.0),))
+
+
+@pytest.mark.parametrize("expected", [20, 400])
+def test_other_requests_than_expected_may_leave_nothing_to_tell(look, expected):
+    found = look("seen", expected=expected)
+    assert [keeper.entries for keeper in found.keepers] == ([1.0] if expected == 20 else [])
