@@ -80,10 +80,9 @@ def _where_it_is_left(case: Case) -> str:
     container = leaked_to(case)
     if container is not None:
         return _kept_in(container, case.value("growth"))
-    kinds = [f"{_number(more)} of type {kind}" for kind, more in case.why.more]
+    kinds = [f"{kind} {_number(more)}" for kind, more in case.why.more[:_MOST_NAMES]]
     if kinds:
-        objects = ", ".join(kinds[:_MOST_NAMES])
-        return f"where it is kept was not found; there are more objects after each: {objects}"
+        return f"where it is kept was not found; objects more after each: {', '.join(kinds)}"
     line = max(case.why.lines, key=lambda line: line.late, default=None)
     if line is not None and line.path and line.late > case.left_behind / 2:
         return f"most of it new at {line.place}"

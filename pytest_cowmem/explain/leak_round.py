@@ -38,7 +38,7 @@ class Keeper(NamedTuple):
 class Left(NamedTuple):
     """What requests leave behind: what keeps it, most bytes first, and the types of objects.
 
-    `types` has names and objects a request.
+    `types` has names and objects a request, those of modules first.
     """
 
     keepers: tuple[Keeper, ...] = ()
@@ -81,6 +81,7 @@ class LeakRound(Round):
         told = self.ask((messages.LEFT,), answers.Left)
         requests = self.requests - self._looked_at
         types = [(name, round(more / requests, 2)) for name, more in told.more]
+        types.sort(key=lambda pair: ("." not in pair[0], -pair[1]))  # built-in ones say least
         return Left(tuple(_keeper(keeper, requests) for keeper in told.keepers), tuple(types))
 
 

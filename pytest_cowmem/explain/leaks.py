@@ -24,7 +24,7 @@ def with_leaks(
 ) -> tuple[Container, ...]:
     """All containers, those that grow with requests first. `modules` are all there are.
 
-    What keeps a growing container keeps nothing of it: the bytes are told once.
+    Bytes are told once: not with what leads to a growing container, nor with what lies in one.
     """
     traced = {container.name: container for container in containers}
     growing: list[Container] = []
@@ -32,7 +32,7 @@ def with_leaks(
         known = traced.pop(keeper.traced, None)
         if keeper.bytes < keepers[0].bytes * _LEAST_SHARE:
             continue
-        if any(_leads_to(keeper.name, other.name) for other in growing):
+        if any(_leads_to(other.name, keeper.name) for other in growing):
             continue
         growing.append(_grows(known or _of(keeper, modules), keeper, modules, rootdir))
     rest = []

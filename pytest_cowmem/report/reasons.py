@@ -69,12 +69,15 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
     """What is shown of a record's explanation. Among the lines, what is red comes first."""
     sizes = explanation.modules
     grown = _grown(sizes, record.accepted.modules if record.accepted else {})
+    # The first grows with requests, where one does.
     most = explanation.containers[:_MOST_NAMES]
     statements = by_statement(explanation.imports)
     return Reasons(
         explanation=explanation,
         unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
-        containers=tuple(it for it in most if it.a_request or it.bytes >= _WORTH),
+        containers=tuple(
+            it for it in most if it.bytes >= _WORTH or (it.a_request and it is most[0])
+        ),
         parts=tuple(_with_beneath(ranked(explanation, red_metrics(record)), explanation.explained)),
         gone=_gone(explanation),
         modules=_largest(grown or sizes),

@@ -28,6 +28,7 @@ from pytest_cowmem.zygote.trace.watching import FileLine, Watch
 LEAST = 4  # entries in the last third; growth is one only where each quarter of that rises
 _OWN = "pytest_cowmem."
 _LOOKS = 3
+_SLOWER = 2  # times, that a text may have grown in the second third
 _MOST_NAMED, _MOST_WATCHED, _MOST_TOLD = 2_000, 100, 20
 
 # Full names of types, and how many more objects of each there are after the last third.
@@ -90,7 +91,7 @@ class Look:
             if not _is_cache(self.reached.holder(value))
         ]
         self.by_id = {id(value): count for value, count in self.found}
-        self.by_name = {
+        self.by_name: dict[str, tuple[int, int]] = {
             container.name: (id(container.value), size)
             for container in _named()
             if (size := size_of(container.value)) is not None
@@ -99,6 +100,12 @@ class Look:
     def forget(self) -> None:
         """Keep numbers only, so that the app's objects can go."""
         del self.reached, self.found
+
+    def size(self, one: Grown) -> "int | None":
+        """The size of a container at that moment; None where there was none."""
+        if one.name:
+            return self.by_name.get(one.name, (0, None))[1]
+        return self.by_id.get(id(one.value))
 
     def grown_since(self, before: "Look") -> "list[Grown]":
         """What has more entries now, or another object in its place that is larger; most first."""
@@ -152,11 +159,13 @@ class Search:
         keepers: dict[str, list[Keeper]] = {}
         traced = _traced_names()
         for one in look.grown_since(last)[:_MOST_NAMED]:
+            if _unit(one.value) == "bytes" and not self._grew_before(one):
+                continue  # one text after another is longer by chance
             name = one.name or look.reached.name(one.value)
             keeper = Keeper(
                 name if one.more >= LEAST else _with_others(name),
                 traced.get(id(one.value), ""),
-                self._when_ready(one),
+                self._looks[0].size(one) or 0,
                 one.before,
                 one.now,
                 _unit(one.value),
@@ -169,12 +178,10 @@ class Search:
         more = (look.types - last.types).most_common(_MOST_TOLD)
         return list(map(tuple, told[:_MOST_TOLD])), [pair for pair in more if pair[1] >= LEAST]
 
-    def _when_ready(self, one: Grown) -> int:
-        """The entries that a container had when the worker was ready."""
-        first = self._looks[0]
-        if one.name:
-            return first.by_name.get(one.name, (0, 0))[1]
-        return first.by_id.get(id(one.value), 0)
+    def _grew_before(self, one: Grown) -> bool:
+        """Whether what grew in the last third grew in the second as well."""
+        earlier = self._looks[-2].size(one) or 0
+        return (one.before - earlier) * _SLOWER >= one.more
 
     def _new_bytes(self, one: Grown) -> int:
         """The bytes that a container has had more of since the last look."""
@@ -194,7 +201,7 @@ def counter_of(cls: type) -> "Callable[[Any], int] | None":
         return bytearray.__len__
     if cls is array:
         return array.__len__
-    if set in namespaces.mro(cls):
+    if any(base is set for base in namespaces.mro(cls)):
         return set.__len__
     return containers.counter(cls)
 
@@ -206,7 +213,7 @@ def size_of(value: Any) -> "int | None":
         return counter(value)
     if cls is tuple:
         return tuple.__len__(value)
-    if cls in (FunctionType, ModuleType) or type_flags(cls) & structs.TYPE:
+    if cls is FunctionType or cls is ModuleType or type_flags(cls) & structs.TYPE:
         return None
     return bytes_of(value)
 

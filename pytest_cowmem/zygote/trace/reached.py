@@ -8,7 +8,7 @@ so that the way to an object is a shortest one. A name reads like the code that 
 import gc
 from collections import deque
 from collections.abc import Callable, Iterable
-from types import CellType, FrameType, FunctionType, MemberDescriptorType, ModuleType
+from types import FrameType, FunctionType, MemberDescriptorType, ModuleType
 from typing import Any
 
 from pytest_cowmem.zygote.trace import namespaces, structs
@@ -18,10 +18,15 @@ from pytest_cowmem.zygote.trace.objects import type_flags, type_module, type_nam
 MOST_OBJECTS = 2_000_000  # of one walk; a dictionary of so many takes some 200 MB
 _LONGEST_KEY = 40  # characters
 SOME = "[...]"  # stands for a key that is not shown
-_KEYS = (str, bytes, int, bool, float, type(None))  # keys whose text is safe to ask for
+# By id(), as in `containers`: types of keys whose text is safe to ask for, and of what has items.
+_KEYS = {id(cls) for cls in (str, bytes, int, bool, float, type(None))}
+_ITEMS = {id(tuple): tuple.__iter__, id(deque): deque.__iter__}
+_SETS = {id(set), id(frozenset)}
+_OF_CODE = {id(FunctionType), id(ModuleType)}
 
 Counter = Callable[[Any], int]
 Root = tuple[str, Any]
+Items = Callable[[Any], Iterable[Any]]  # keys and parts of an object
 
 
 class Reached:
@@ -40,7 +45,7 @@ class Reached:
         self.containers: list[tuple[Any, int]] = []
         self._roots = {id(value): name for name, value in roots}
         self._holders: dict[int, Any] = dict.fromkeys(map(id, left_out))
-        self._labels: dict[int, dict[int, str]] = {}
+        self._labels: dict[tuple[int, Items], dict[int, str]] = {}
         self._counter_of = counter_of
         self._facts: dict[int, tuple[Counter | None, bool]] = {}
         frontier: list[Any] = []
@@ -109,33 +114,38 @@ class Reached:
         """How the object before it on the way leads to an object."""
         above, holder, part = way[index - 2] if index > 1 else None, way[index - 1], way[index]
         cls = type(holder)
+        if part is namespaces.of_instance(holder):
+            return "" if index < len(way) - 1 else ".__dict__"
+        attribute = self._labels_of(holder, _attributes).get(id(part), "")
+        if attribute:
+            return attribute
         if type_flags(cls) & structs.DICT:
             label = self._labels_of(holder, dict.items).get(id(part), SOME)
             return _attribute(label) if _is_namespace(holder, above) else label
         if cls is tuple and type(above) is FunctionType:
             return _variable(above, holder, part)
-        if type_flags(cls) & structs.LIST or cls in (tuple, deque):
-            return self._labels_of(holder, enumerate).get(id(part), SOME)
-        if cls in (set, frozenset):
+        if type_flags(cls) & structs.LIST or id(cls) in _ITEMS:
+            return self._labels_of(holder, _items).get(id(part), SOME)
+        if id(cls) in _SETS:
             return SOME
-        if cls is CellType or cls is FunctionType or type_flags(cls) & structs.TYPE:
-            return ""
-        if part is namespaces.of_instance(holder):
-            return "" if index < len(way) - 1 else ".__dict__"
-        return self._labels_of(holder, _attributes).get(id(part), "")
+        return ""
 
-    def _labels_of(self, holder: Any, items: "Callable[[Any], Iterable[Any]]") -> "dict[int, str]":
+    def _labels_of(self, holder: Any, items: Items) -> "dict[int, str]":
         """The labels of a holder's parts by their id()."""
-        labels = self._labels.get(id(holder))
+        labels = self._labels.get((id(holder), items))
         if labels is None:
-            labels = self._labels[id(holder)] = {}
+            labels = self._labels[id(holder), items] = {}
             for key, part in list(items(holder)):
                 labels.setdefault(id(part), key if items is _attributes else _key(key))
         return labels
 
 
+def _items(value: Any) -> "Iterable[tuple[int, Any]]":
+    return enumerate(_ITEMS.get(id(type(value)), list.__iter__)(value))
+
+
 def _key(key: Any) -> str:
-    if type(key) not in _KEYS:
+    if id(type(key)) not in _KEYS:
         return SOME
     text = repr(key)
     return f"[{text}]" if len(text) <= _LONGEST_KEY else SOME
@@ -168,7 +178,7 @@ def _is_namespace(space: "dict[Any, Any]", holder: Any) -> bool:
     if holder is None:
         return True
     flags = type_flags(type(holder))
-    if flags & structs.TYPE or type(holder) in (FunctionType, ModuleType):
+    if flags & structs.TYPE or id(type(holder)) in _OF_CODE:
         return True
     return namespaces.of_instance(holder) is space
 
