@@ -80,7 +80,7 @@ class LeakRound(Round):
             return NOTHING
         told = self.ask((messages.LEFT,), answers.Left)
         requests = self.requests - self._looked_at
-        types = [(name, round(more / requests, 2)) for name, more in told.more]
+        types = [(name, _rate(more, requests)) for name, more in told.more]
         types.sort(key=lambda pair: ("." not in pair[0], -pair[1]))  # built-in ones say least
         return Left(tuple(_keeper(keeper, requests) for keeper in told.keepers), tuple(types))
 
@@ -89,5 +89,10 @@ def _keeper(told: Sequence[Any], requests: int) -> Keeper:
     """What zygote/trace/leaking.py told of a container, a request."""
     name, traced, ready, before, after, unit, size, place = told
     path, line = place or ("", 0)
-    entries = round((after - before) / requests, 2)
+    entries = _rate(after - before, requests)
     return Keeper(name, traced, ready, after, unit, entries, size // requests, path, line)
+
+
+def _rate(more: int, requests: int) -> float:
+    """How much more a request, with three digits."""
+    return float(f"{more / requests:.3g}")

@@ -29,9 +29,9 @@ def with_leaks(
     traced = {container.name: container for container in containers}
     growing: list[Container] = []
     for keeper in keepers:
-        known = traced.pop(keeper.traced, None)
         if keeper.bytes < keepers[0].bytes * _LEAST_SHARE:
             continue
+        known = traced.pop(keeper.traced, None)
         if any(_leads_to(other.name, keeper.name) for other in growing):
             continue
         growing.append(_grows(known or _of(keeper, modules), keeper, modules, rootdir))

@@ -563,7 +563,8 @@ def test_one_object_kept_a_request_is_red(keeping):
     result.stdout.fnmatch_lines(
         [
             "growth has regressed by 16 B: 16 B, baseline 0 B, 8 B tolerated",
-            "[*] leak: each request leaves 16 B behind, *",
+            "[*] leak: each request leaves 16 B behind, kept in shop.KEPT, 1 entry a request,",
+            "  filled at shop.py:*",
         ]
     )
 

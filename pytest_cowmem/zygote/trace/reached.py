@@ -25,6 +25,8 @@ _SETS = {id(set), id(frozenset)}
 _OF_CODE = {id(FunctionType), id(ModuleType)}
 
 Counter = Callable[[Any], int]
+# How to count the entries of a type's instances, and whether they refer to others.
+Facts = tuple["Counter | None", bool]
 Root = tuple[str, Any]
 Items = Callable[[Any], Iterable[Any]]  # keys and parts of an object
 
@@ -47,34 +49,36 @@ class Reached:
         self._holders: dict[int, Any] = dict.fromkeys(map(id, left_out))
         self._labels: dict[tuple[int, Items], dict[int, str]] = {}
         self._counter_of = counter_of
-        self._facts: dict[int, tuple[Counter | None, bool]] = {}
-        frontier: list[Any] = []
-        for _, value in roots:
-            self._meet(value, None, frontier)
+        self._facts: dict[int, Facts] = {}
+        frontier = [value for _, value in roots]
+        for value in frontier:
+            self._holders[id(value)] = None
+            if counter := self._facts_of(type(value))[0]:
+                self.containers.append((value, counter(value)))
         while frontier and len(self._holders) < MOST_OBJECTS:
             frontier = self._step(frontier)
 
     def _step(self, frontier: "list[Any]") -> "list[Any]":
         """Meet what `frontier` refers to; returns what is to be followed next."""
-        holders, following = self._holders, list[Any]()
+        holders, all_facts, following = self._holders, self._facts, list[Any]()
         for holder in frontier:
             for part in gc.get_referents(holder):
-                if id(part) not in holders:
-                    self._meet(part, holder, following)
+                number = id(part)
+                if number in holders:
+                    continue
+                holders[number] = holder
+                cls = type(part)
+                counter, leads_on = all_facts.get(id(cls)) or self._facts_of(cls)
+                if counter is not None:
+                    self.containers.append((part, counter(part)))
+                if leads_on:
+                    following.append(part)
         return following
 
-    def _meet(self, value: Any, holder: Any, following: "list[Any]") -> None:
-        cls = type(value)
-        facts = self._facts.get(id(cls))
-        if facts is None:
-            leads_on = bool(type_flags(cls) & structs.HAVE_GC) and cls is not FrameType
-            facts = self._facts[id(cls)] = self._counter_of(cls), leads_on
-        counter, leads_on = facts
-        self._holders[id(value)] = holder
-        if counter is not None:
-            self.containers.append((value, counter(value)))
-        if leads_on:
-            following.append(value)
+    def _facts_of(self, cls: type) -> "Facts":
+        leads_on = bool(type_flags(cls) & structs.HAVE_GC) and cls is not FrameType
+        facts = self._facts[id(cls)] = self._counter_of(cls), leads_on
+        return facts
 
     def ids(self) -> "frozenset[int]":
         """The id() of all that was met."""

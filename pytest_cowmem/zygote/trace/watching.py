@@ -40,7 +40,7 @@ class Watch:
             sys.settrace(self._before)
             self._look()
         filled = zip(self._keys, self._filled, strict=True)
-        return {key: lines.most_common(1)[0][0] for key, lines in filled if lines}
+        return {key: max(lines, key=lines.__getitem__) for key, lines in filled if lines}
 
     def _now(self) -> "list[int]":
         return [size() for size in self._sizes]
