@@ -37,6 +37,7 @@ def look(zygotes):
 
 KEPT = [
     ("seen", "leaky_state.SEEN", REQUESTS),
+    ("in_thread", "leaky_state.SEEN", REQUESTS),
     ("deep", "leaky_state.REGISTRY['carts']['ada'].lines", REQUESTS),
     ("slotted", "leaky_state.REGISTRY['slotted'][1].queue", REQUESTS),
     ("per_path", "leaky.HITS[...]", REQUESTS),

@@ -161,6 +161,16 @@ def threads(number):
     threading.Thread(target=partial(STATE["done"].wait), daemon=True).start()  # threads
 
 
+def in_thread(number):
+    thread = threading.Thread(target=in_thread_fill, args=(number,))
+    thread.start()
+    thread.join()
+
+
+def in_thread_fill(number):
+    SEEN.append(b"%064d" % number)  # in_thread
+
+
 def imports_late(number):
     "x".encode("punycode")
     json.dumps(number)
