@@ -102,6 +102,8 @@ def _kept_in(container: Container, growth: int) -> str:
     unit = "entry" if (container.a_request, container.unit) == (1, "entries") else container.unit
     filled = f", filled at {container.place}" if container.place else ""
     kept = f"kept in {container.name}, {_number(container.a_request)} {unit} a request{filled}"
+    if container.after < container.bound:
+        kept += f"; it seems bounded at {container.bound:,} entries: make more requests than that"
     if container.bytes_a_request * _KEEPS_MUCH >= growth:
         return kept
     part = render(container.bytes_a_request, "bytes")

@@ -21,7 +21,8 @@ class Keeper(NamedTuple):
     `traced` is the name that a traced round has for it, or "". `before` and `after` are its entries
     when ready and at the end, or its bytes where the `unit` is "bytes".
     `entries` and `bytes` are what it has more of a request. `path` and `line` are where the app
-    fills it, "" and 0 where that is unknown.
+    fills it, "" and 0 where that is unknown. It can have no more entries than its `bound`, where
+    that is known and not 0.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Keeper(NamedTuple):
     bytes: int
     path: str
     line: int
+    bound: int = 0
 
 
 class Left(NamedTuple):
@@ -87,10 +89,10 @@ class LeakRound(Round):
 
 def _keeper(told: Sequence[Any], requests: int) -> Keeper:
     """What zygote/trace/leaking.py told of a container, a request."""
-    name, traced, ready, before, after, unit, size, place = told
+    name, traced, ready, before, after, unit, size, place, bound = told
     path, line = place or ("", 0)
     entries = _rate(after - before, requests)
-    return Keeper(name, traced, ready, after, unit, entries, size // requests, path, line)
+    return Keeper(name, traced, ready, after, unit, entries, size // requests, path, line, bound)
 
 
 def _rate(more: int, requests: int) -> float:

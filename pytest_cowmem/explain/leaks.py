@@ -61,6 +61,7 @@ def _grows(
         unit=keeper.unit,
         a_request=keeper.entries,
         bytes_a_request=keeper.bytes,
+        bound=keeper.bound,
     )
     if not keeper.path:
         return grown

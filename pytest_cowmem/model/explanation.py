@@ -80,7 +80,8 @@ class Container:
     that is unknown. The `unit` is "bytes" of a text, whose bytes are counted.
 
     `a_request` is how many entries more it has after each request, and `bytes_a_request` what they
-    take; 0 where it does not grow with requests, or where nothing leaks.
+    take; 0 where it does not grow with requests, or where nothing leaks. `bound` is the most entries
+    that such a container can have, 0 where nothing says so.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Container:
     unit: str = "entries"
     a_request: float = 0.0
     bytes_a_request: int = 0
+    bound: int = 0
 
     @property
     def place(self) -> str:

@@ -75,6 +75,12 @@ def test_bytes_a_request_are_those_of_the_new_entries(look):
     assert entry <= keeper.bytes <= entry + 16
 
 
+@pytest.mark.parametrize(("view", "bound"), [("bound", 300), ("patterns", 512), ("templates", 400)])
+def test_a_cache_that_is_not_full_is_told_with_its_bound(look, view, bound):
+    (keeper, *_) = look(view).keepers
+    assert (keeper.entries, keeper.bound, keeper.line) == (1, bound, marked(view))
+
+
 def test_an_app_that_only_its_server_has_is_looked_through(look):
     keeper = look("order", app="leaky:make()").keepers[0]
     assert keeper.name == "leaky.make().extensions['orders']['open']"

@@ -90,6 +90,13 @@ def case(**changes):
 SAID = [
     ((SEEN,), (), "kept in shop.SEEN, 1 entry a request, filled at shop/views.py:12"),
     (
+        (replace(SEEN, path="", line=0, bound=1_024),),
+        (),
+        "kept in shop.SEEN, 1 entry a request; it seems bounded at 1,024 entries: "
+        "make more requests than that",
+    ),
+    ((replace(SEEN, path="", line=0, bound=100),), (), "kept in shop.SEEN, 1 entry a request"),
+    (
         (replace(SEEN, path="", line=0, a_request=2.5),),
         (),
         "kept in shop.SEEN, 2.5 entries a request",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pytest_cowmem.zygote import messages, worker
 from pytest_cowmem.zygote.trace import containers, namespaces
+from pytest_cowmem.zygote.trace.bounds import bound_of
 from pytest_cowmem.zygote.trace.filling import cached_function
 from pytest_cowmem.zygote.trace.looks import Grown, Look, counts_by_type, is_cache, unit_of
 from pytest_cowmem.zygote.trace.reached import SOME
@@ -34,7 +35,8 @@ class Keeper(NamedTuple):
 
     `traced` is the name that a traced round has for it, or "". `ready`, `before` and `now` are its
     entries when ready, after two thirds and at the end; of a text, its bytes, which `unit` says
-    then. `bytes` are new in the last third. `place` is the line that fills it.
+    then. `bytes` are new in the last third. `place` is the line that fills it. It
+    cannot have more entries than its `bound`, where that is known and not 0.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Keeper(NamedTuple):
     unit: str
     bytes: int
     place: "FileLine | None"
+    bound: int
 
     @property
     def more(self) -> int:
@@ -95,6 +98,7 @@ class Search:
                 unit_of(one.value),
                 self._new_bytes(one),
                 cached_function(one.value) if is_cache(one.value) else places.get(one.key),
+                0 if one.name else bound_of(one.value, look.reached.holder(one.value)),
             )
             keepers.setdefault(keeper.name, []).append(keeper)
         told = [keeper for several in keepers.values() if (keeper := _sum(several)).more >= LEAST]

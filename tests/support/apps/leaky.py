@@ -5,9 +5,10 @@ The line to be told has its view's name in a comment.
 
 import json
 import logging
+import re
 import threading
 from collections import OrderedDict, deque
-from functools import cache, partial, wraps
+from functools import cache, lru_cache, partial, wraps
 from typing import ClassVar
 
 from flask import Flask, g, render_template
@@ -56,6 +57,11 @@ class Model:
 
 @cache  # cached
 def priced(number):
+    return f"{number:064}"
+
+
+@lru_cache(maxsize=300)  # bound
+def rounded(number):
     return f"{number:064}"
 
 
@@ -140,6 +146,14 @@ def cards(number):
 
 def cached(number):
     priced(number)
+
+
+def bound(number):
+    rounded(number)
+
+
+def patterns(number):
+    re.compile(f"{number}+")  # patterns
 
 
 def closure(number):
