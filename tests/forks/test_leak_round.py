@@ -1,5 +1,6 @@
 """A leak is named by the container that grows with requests, by real workers of a Flask shop."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,8 @@ KEPT = [
     ("closure", "leaky.tax.results", REQUESTS),
     ("threads", "threading._active", REQUESTS + 1),
     ("attribute", "leaky.app.orders", REQUESTS),
+    ("weakly", "leaky.ORDERS", REQUESTS),
+    ("named", "leaky.HITS", REQUESTS),
     ("templates", "leaky.app.jinja_env.cache._mapping", REQUESTS),
 ]
 
@@ -73,6 +76,9 @@ def test_bytes_a_request_are_those_of_the_new_entries(look):
     (keeper,) = look("seen").keepers
     entry = 64 + bytes.__basicsize__
     assert entry <= keeper.bytes <= entry + 16
+    (keeper,) = look("named").keepers
+    key = sys.getsizeof("/" + "0" * 80)
+    assert key + 24 <= keeper.bytes <= key + 100
 
 
 @pytest.mark.parametrize(("view", "bound"), [("bound", 300), ("patterns", 512), ("templates", 400)])

@@ -17,7 +17,12 @@ from pytest_cowmem.zygote.trace.bounds import bound_of
 from pytest_cowmem.zygote.trace.filling import cached_function
 from pytest_cowmem.zygote.trace.looks import Grown, Look, counts_by_type, is_cache, unit_of
 from pytest_cowmem.zygote.trace.reached import SOME
-from pytest_cowmem.zygote.trace.sizes import bytes_beyond, bytes_of
+from pytest_cowmem.zygote.trace.sizes import (
+    bytes_beyond,
+    bytes_of,
+    bytes_of_texts,
+    has_weak_references,
+)
 from pytest_cowmem.zygote.trace.traced_round import app_folders
 from pytest_cowmem.zygote.trace.watching import FileLine, Watch
 
@@ -88,6 +93,8 @@ class Search:
         for one in look.grown_since(last)[:_MOST_NAMED]:
             if unit_of(one.value) == "bytes" and not self._grew_before(one):
                 continue  # one text after another is longer by chance
+            if has_weak_references(one.value, self._old):
+                continue  # another container keeps what they refer to
             name = one.name or look.reached.name(one.value)
             keeper = Keeper(
                 name if one.more >= LEAST else _with_others(name),
@@ -117,7 +124,8 @@ class Search:
         if is_cache(one.value):  # its dictionary is no part of its own bytes
             parts += [part for part in gc.get_referents(one.value) if type(part) is dict]
         own = sum(map(bytes_of, parts)) * one.more // one.now
-        return own + bytes_beyond(parts, self._old)
+        keys = sum(bytes_of_texts(part, one.more) for part in parts)
+        return own + keys + bytes_beyond(parts, self._old)
 
     def _look(self) -> Look:
         return Look(self._preloaded.app, self._preloaded.target)

@@ -4,8 +4,10 @@ A class may have a `__sizeof__` of its own, which is not called.
 """
 
 import gc
+from itertools import islice
 from types import MethodDescriptorType, WrapperDescriptorType
 from typing import Any
+from weakref import ReferenceType
 
 from pytest_cowmem.zygote.trace import namespaces, structs
 from pytest_cowmem.zygote.trace.objects import WITH_FRAMES, bytes_before, type_flags
@@ -42,3 +44,26 @@ def bytes_beyond(values: "list[Any]", old: "frozenset[int]") -> int:
                 following.append(part)
         frontier = following
     return size
+
+
+def bytes_of_texts(value: Any, newest: int) -> int:
+    """The bytes of a dictionary's keys that are texts, of so many that came last.
+
+    gc.get_referents() leaves texts out where all keys are texts (Objects/dictobject.c,
+    dict_traverse).
+    """
+    if not type_flags(type(value)) & structs.DICT:
+        return 0
+    keys = islice(dict.__reversed__(value), newest)
+    return sum(bytes_of(key) for key in keys if type(key) is str)
+
+
+def has_weak_references(value: Any, old: "frozenset[int]") -> bool:
+    """Whether what is new in a container are weak references alone, but for plain data."""
+    classes = [
+        type(part)
+        for part in gc.get_referents(value)
+        if id(part) not in old and type_flags(type(part)) & structs.HAVE_GC
+    ]
+    weak = [any(base is ReferenceType for base in namespaces.mro(cls)) for cls in classes]
+    return bool(weak) and all(weak)

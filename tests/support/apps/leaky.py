@@ -7,6 +7,7 @@ import json
 import logging
 import re
 import threading
+import weakref
 from collections import OrderedDict, deque
 from functools import cache, lru_cache, partial, wraps
 from typing import ClassVar
@@ -24,6 +25,8 @@ JOURNAL = bytearray()
 ROWS = ()
 GREETING = ["hello"]
 CARDS = OrderedDict()
+ORDERS = []
+BY_NUMBER = weakref.WeakValueDictionary()
 CHAIN = None
 
 
@@ -150,6 +153,16 @@ def cached(number):
 
 def bound(number):
     rounded(number)
+
+
+def weakly(number):
+    order = Order(number)
+    ORDERS.append(order)  # weakly
+    BY_NUMBER[number] = order
+
+
+def named(number):
+    HITS[f"/{number:080}"] = 1  # named
 
 
 def patterns(number):
