@@ -110,7 +110,17 @@ KEPT = changed(QUIET, containers=(CACHE,))
 KEPT_SOMEWHERE = changed(QUIET, containers=(replace(CACHE, path="", line=0, bytes=WORTH),))
 GROWING = {"growth": 10_000}
 LEAKED = changed(QUIET, GROWING, lines=(line(7, 0), line(8, MIB, late=500_001)))
-SEEN = Container("shop.views.SEEN", "shop.views", 0, 1_000, 500_001, "shop/views.py", 12)
+SEEN = Container(
+    "shop.views.SEEN",
+    "shop.views",
+    0,
+    1_000,
+    500_001,
+    "shop/views.py",
+    12,
+    a_request=1.0,
+    bytes_a_request=5_000,
+)
 LEAKED_TO = changed(QUIET, GROWING, containers=(replace(SEEN, bytes=WORTH), SEEN))
 MOST = (
     Collections("shop/views.py", 9, "shop.views", 2, 1, MIB),
@@ -187,14 +197,14 @@ SAID = [
         LEAKED_TO,
         "leak",
         1_000_000,
-        "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 0 -> 1,000 entries, "
+        "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 1 entry a request, "
         "filled at shop/views.py:12",
     ),
     (
         changed(LEAKED_TO, containers=(replace(SEEN, path="", line=0),)),
         "leak",
         1_000_000,
-        "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 0 -> 1,000 entries",
+        "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 1 entry a request",
     ),
     (
         changed(QUIET, GROWING, lines=(), collects=False),

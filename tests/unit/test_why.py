@@ -327,3 +327,18 @@ def test_the_table_is_no_wider_where_its_headers_are_the_widest_cells():
     narrow = replace(FLASK, function="a_function_whose_name_is_long", path="a.py", line=7)
     (text,) = why.table([narrow], None)
     assert text.splitlines()[2].split() == ["200", "KiB", "a.py:7", "...se_name_is_long"]
+
+
+def test_what_grows_with_requests_is_told_first_however_small_and_with_how_much(said):
+    lines = Container("shop.CARTS['a'].lines", "shop", 0, 100, 9 * KIB, "", 0, a_request=2.5)
+    log = Container("shop.LOG", "shop", 0, 5_000, 5_000, "", 0, "bytes", 50.0)
+    for first, told in (
+        (lines, "kept: shop.CARTS['a'].lines, 0 -> 100 entries (2.5 a request), 9.00 KiB"),
+        (log, "kept: shop.LOG, 0 -> 5,000 bytes (50 a request), 4.88 KiB"),
+    ):
+        kept = (first, replace(lines, name="shop.other"), EXPLANATION.containers[0])
+        shown = said(explanation=replace(EXPLANATION, containers=kept))
+        assert [line for line in shown if line.startswith("kept")] == [
+            told,
+            "kept: shop/views.py:12 fills shop.views.CACHE, 1,000 -> 21,000 entries, 1.00",
+        ]
