@@ -21,6 +21,7 @@ from common import show
 from real_apps import (
     APPS,
     BUILD,
+    REAL,
     Conditions,
     Outcome,
     Python,
@@ -33,6 +34,7 @@ from real_apps import (
 )
 
 HERE = Path(__file__).parent / "real_power"
+FILES = [REAL / "inner.py", HERE / "planted.py"]
 KIB = 1024
 CAUGHT = 0.95
 AT_ONCE = 2  # steps of a kind in a run
@@ -128,12 +130,12 @@ def ladder_of(python: Python, app: str, kinds: Sequence[str]) -> Ladder:
     file = BUILD / python.version / app / "ladder.json"
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(steps))
-    return Ladder(steps, sizes, [HERE / "planted.py", HERE / "test_planted.py", file])
+    return Ladder(steps, sizes, [*FILES, HERE / "test_planted.py", file])
 
 
 def module_sizes(python: Python, app: str) -> dict[str, int]:
     """Return what modules of the standard library would take in an app, in bytes."""
-    with project(app, Conditions(), None, HERE / "planted.py") as root:
+    with project(app, Conditions(), None, *FILES) as root:
         pairs = [line.split() for line in output(python, root, SIZES, *MODULES.split())]
     return {name: int(size) for size, name in pairs}
 

@@ -1,23 +1,25 @@
 """The project's app with causes to plant. Runs in the zygote and its workers.
 
-A worker is told by a call which cause is planted in each of its requests from then on.
+A header of each request names the cause that is planted in it, once the app has done its own.
 """
 
+import sys
+
 import causes
-from wrapped import wrapped
-
-chosen = causes.nothing
+from inner import inner
 
 
-def choose(cause):
-    """Plant a cause."""
-    global chosen
-    chosen = getattr(causes, cause)
+def perform(environ, start_response):
+    """Perform a task of Celery, whose tasks are called and not requested."""
+    start_response("200 OK", [])
+    return [str(sys.modules["tasks"].perform("add", 2, 3)).encode()]
 
 
-def plant():
-    """Do what was chosen."""
-    chosen()
+served = perform if "tasks" in sys.modules else inner
 
 
-app = wrapped(plant)
+def app(environ, start_response):
+    """Serve a request, and plant a cause in it."""
+    response = served(environ, start_response)
+    getattr(causes, environ["HTTP_X_CAUSE"])()
+    return response

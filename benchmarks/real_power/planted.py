@@ -8,15 +8,12 @@ import importlib
 import mmap
 import os
 import sys
-from configparser import ConfigParser
 from functools import wraps
+
+from inner import inner
 
 LISTS = 8192  # of 64 bytes each, with the header that the collector needs
 LIST_BYTES = 64
-ini = ConfigParser()
-ini.read("pytest.ini")
-module, _, name = ini["pytest"]["cowmem_app"].partition(":")
-inner = getattr(importlib.import_module(module), name)
 
 KEPT = []
 LEAKED = 0
