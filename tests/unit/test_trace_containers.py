@@ -140,12 +140,17 @@ def test_entries_are_known_by_object_and_on_modules_by_name_too(shop: Any) -> No
     assert by_id[id(shop.COUNT.__closure__[0].cell_contents)] == 3
 
 
-def grown(tmp_path: Path, before: containers.Before) -> "tuple[Any, dict[str, set[int]]]":
-    """What is told of grown containers, and the addresses that the map has under their names."""
+def grown(
+    tmp_path: Path, before: containers.Before, app: str = ""
+) -> "tuple[Any, dict[str, set[int]]]":
+    """What is told of grown containers, and the addresses that the map has under their names.
+
+    `app` is the file that is the app's own.
+    """
     path = tmp_path / "map"
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
-        counts, modules, _ = containers.write_grown(fd, before, [], lambda _: False)
+        counts, modules, _ = containers.write_grown(fd, before, [], app.__eq__)
     finally:
         os.close(fd)
     records = array("Q", path.read_bytes())
@@ -166,6 +171,25 @@ def test_what_grew_is_mapped_with_all_that_it_holds(shop: Any, tmp_path: Path) -
     assert counts == {f"{MODULE}.CACHE": (2, 3), kept: (3, 4)}
     assert id(inner[0]) in addresses[f"{MODULE}.CACHE"]
     assert id(shop.QUEUE) not in addresses[f"{MODULE}.CACHE"]
+
+
+def test_what_a_library_holds_too_is_the_apps(
+    shop: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    library = ModuleType("trace_library")
+    cache: list[object] = []
+    library.__dict__["cache"] = cache
+    monkeypatch.delitem(sys.modules, MODULE)
+    monkeypatch.setitem(sys.modules, "trace_library", library)
+    monkeypatch.setitem(sys.modules, MODULE, shop)
+    before = containers.entries(frozenset({"trace_library", MODULE}))
+    page = object()
+    cache.append(page)
+    shop.QUEUE.append(page)
+    _, addresses = grown(tmp_path, before)
+    assert id(page) in addresses["trace_library.cache"]
+    _, addresses = grown(tmp_path, before, shop.__file__)
+    assert id(page) in addresses[f"{MODULE}.QUEUE"]
 
 
 def test_functions_classes_and_modules_are_not_entered(shop: Any, tmp_path: Path) -> None:

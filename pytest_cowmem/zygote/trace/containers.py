@@ -153,17 +153,21 @@ def write_grown(
     """Write a map of what is reached from the containers that have grown since `before`.
 
     Functions, classes and modules are not entered. A container of a module that was imported
-    since counts where the module's file `is_app`. `codes` are the app's that ran; the lines that
-    fill containers are looked for there.
+    since counts where the module's file `is_app`. What several containers hold is the app's own
+    first: a cache of a library would not keep it for long. `codes` are the app's that ran; the
+    lines that fill containers are looked for there.
     """
     gc.unfreeze()
     by_id, by_name, modules = before
-    late = [name for path, (name, _) in namespaces.files().items() if is_app(path)]
+    own = {name for path, (name, _) in namespaces.files().items() if is_app(path)}
+    found = sorted(
+        counted(frozenset(own.union(modules))), key=lambda pair: pair[0][0].module not in own
+    )
     search = FillSearch(codes)
     grown: dict[str, tuple[int, int]] = {}
     filled = {}
     object_map = ObjectMap(fd)
-    for places, count in list(counted(frozenset((*modules, *late)))):
+    for places, count in found:
         container = places[0]
         name = container.name
         # By name too, since a container can take another's place.
