@@ -87,7 +87,7 @@ def write_map(sock: socket.socket, module: Any, path: str) -> None:
     from pytest_cowmem.zygote.trace import containers, objects
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    assert containers.write_grown(fd, ({}, {}, sorted(loaded)), [], bool)[0]
+    assert containers.write_grown(fd, ({}, {}, sorted(loaded), []), [], bool)[0]
     os.ftruncate(fd, 0)
     os.lseek(fd, 0, os.SEEK_SET)
     types, modules = objects.write_map(fd, loaded)

@@ -133,11 +133,12 @@ def test_other_modules_containers_are_not_listed(shop: Any) -> None:
 
 
 def test_entries_are_known_by_object_and_on_modules_by_name_too(shop: Any) -> None:
-    by_id, by_name, modules = containers.entries(frozenset({MODULE}))
+    by_id, by_name, modules, classes = containers.entries(frozenset({MODULE}))
     assert modules == [MODULE]
     assert by_id[id(shop.CACHE)] == by_name[f"{MODULE}.CACHE"] == 2
     assert f"{MODULE}.make.<locals>.count.kept" not in by_name
     assert by_id[id(shop.COUNT.__closure__[0].cell_contents)] == 3
+    assert id(shop.Shelf) in classes
 
 
 def grown(
@@ -192,6 +193,17 @@ def test_what_a_library_holds_too_is_the_apps(
     assert id(page) in addresses[f"{MODULE}.QUEUE"]
 
 
+def test_classes_made_since_are_entered(shop: Any, tmp_path: Path) -> None:
+    old, new = object(), object()
+    shop.Shelf.COMMON.append(old)
+    before = containers.entries(frozenset({MODULE}))
+    shop.QUEUE.append(type("Made", (shop.Shelf,), {"pages": [new]}))
+    _, addresses = grown(tmp_path, before)
+    mine = addresses[f"{MODULE}.QUEUE"]
+    assert id(new) in mine
+    assert id(old) not in mine
+
+
 def test_functions_classes_and_modules_are_not_entered(shop: Any, tmp_path: Path) -> None:
     before = containers.entries(frozenset({MODULE}))
     secret = object()
@@ -224,7 +236,7 @@ def test_what_did_not_grow_is_not_told(shop: Any, tmp_path: Path) -> None:
 def test_late_modules_of_the_app_are_told(shop: Any, tmp_path: Path) -> None:
     fd = os.open(tmp_path / "map", os.O_RDWR | os.O_CREAT)
     is_shop = str(shop.__file__).__eq__
-    counts, _, _ = containers.write_grown(fd, ({}, {}, []), [], is_shop)
+    counts, _, _ = containers.write_grown(fd, ({}, {}, [], []), [], is_shop)
     os.close(fd)
     assert counts[f"{MODULE}.CACHE"] == (0, 2)
 

@@ -22,9 +22,9 @@ from pytest_cowmem.zygote.trace.objects import ObjectMap, type_flags, type_modul
 _NOT_ENTERED = {
     id(cls) for cls in (ModuleType, FunctionType, BuiltinFunctionType, CodeType, FrameType)
 }
-# At the fork: entries by the id() of a container, entries by the name of a module's container, and
-# names of modules.
-Before = tuple[dict[int, int], dict[str, int], list[str]]
+# At the fork: entries by the id() of a container, entries by the name of a module's container,
+# names of modules, and the id() of each class.
+Before = tuple[dict[int, int], dict[str, int], list[str], list[int]]
 # Entries before and now, by a container's name. Names of modules by their numbers in the map. The
 # (file, line) that fills a container, by its name.
 Grown = tuple[dict[str, tuple[int, int]], list[str], dict[str, tuple[str, int]]]
@@ -144,7 +144,8 @@ def entries(modules: "frozenset[str]") -> Before:
         for place in places:
             if place.code is None:
                 by_name[place.name] = count
-    return by_id, by_name, [name for name in modules if type(name) is str]
+    classes = [id(value) for value in gc.get_objects() if type_flags(type(value)) & structs.TYPE]
+    return by_id, by_name, [name for name in modules if type(name) is str], classes
 
 
 def write_grown(
@@ -152,13 +153,14 @@ def write_grown(
 ) -> Grown:
     """Write a map of what is reached from the containers that have grown since `before`.
 
-    Functions, classes and modules are not entered. A container of a module that was imported
-    since counts where the module's file `is_app`. What several containers hold is the app's own
-    first: a cache of a library would not keep it for long. `codes` are the app's that ran; the
-    lines that fill containers are looked for there.
+    Functions, modules and the classes of `before` are not entered. A container of a module that
+    was imported since counts where the module's file `is_app`. What several containers hold is the
+    app's own first: a cache of a library would not keep it for long. `codes` are the app's that
+    ran; the lines that fill containers are looked for there.
     """
     gc.unfreeze()
-    by_id, by_name, modules = before
+    by_id, by_name, modules, classes = before
+    old = frozenset(classes)
     own = {name for path, (name, _) in namespaces.files().items() if is_app(path)}
     found = sorted(
         counted(frozenset(own.union(modules))), key=lambda pair: pair[0][0].module not in own
@@ -179,20 +181,29 @@ def write_grown(
         grown[name] = earlier[0] + had, earlier[1] + count
         if line := search.filled_at(*places):
             filled[name] = line
-        _add_contents(object_map, container)
+        _add_contents(object_map, container, old)
     object_map.flush()
     return grown, object_map.modules, filled
 
 
-def _add_contents(object_map: ObjectMap, container: Container) -> None:
-    """Add a container and the data that is reached from it, under the container's name."""
+def _add_contents(object_map: ObjectMap, container: Container, old: "frozenset[int]") -> None:
+    """Add a container and the data that is reached from it, under the container's name.
+
+    `old` has the classes that are no data.
+    """
     number = object_map.number(container.name)
     frontier: dict[int, list[Any]] = {}
     object_map.add([container.value], number, frontier)
     while any(frontier.values()):
-        data = [value for value in frontier[number] if _is_data(type(value))]
+        data = [value for value in frontier[number] if _is_data(value, old)]
         frontier = object_map.step({number: data})
 
 
-def _is_data(cls: type) -> bool:
-    return id(cls) not in _NOT_ENTERED and not type_flags(cls) & structs.TYPE
+def _is_data(value: Any, old: "frozenset[int]") -> bool:
+    """Whether to enter a value; a class that the app made since the fork may be kept by nothing
+    else.
+    """
+    cls = type(value)
+    if type_flags(cls) & structs.TYPE:
+        return id(value) not in old and bool(type_flags(value) & structs.HEAP_TYPE)
+    return id(cls) not in _NOT_ENTERED
