@@ -5,7 +5,6 @@ same image. A zygote that handled the round's messages moved its free lists from
 Flask worker's private memory moved with them, by up to 7 pages.
 """
 
-import gc
 import os
 import socket
 import sys
@@ -30,7 +29,7 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """
     fd, maps, watch = wire.receive_fds(control, 3)
     _, names = wire.receive_message(control)
-    allocated, loaded = gc.get_count()[0], frozenset(sys.modules)
+    loaded = frozenset(sys.modules)
     from pytest_cowmem.zygote.trace import lines, own, traced_round  # only where a round is traced
 
     try:
@@ -44,7 +43,7 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
         preloaded.app = preloaded.interface.listening(preloaded.app, lines.listen)
         worker.work(far, preloaded)
 
-    traced_round.prepare(maps, watch, roots, allocated)
+    traced_round.prepare(maps, watch, roots)
     _live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
 
 

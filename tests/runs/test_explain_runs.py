@@ -142,6 +142,19 @@ def test_explain_gives_the_same_as_data_in_every_round(project):
     result.assert_outcomes(passed=2)
 
 
+def test_collections_come_in_the_traced_round_when_they_come_in_others(project):
+    body = """
+        def test_it(cow_worker):
+            for _ in range(50):
+                cow_worker.get("/allocate?100")
+            why = cow_worker.explain()
+            assert why.measured["gc_collections"] > 1
+            traced = sum(part.times for part in why.collections)
+            assert traced == why.measured["gc_collections"]
+        """
+    project(body, app="bare:busy").assert_outcomes(passed=1)
+
+
 def test_explain_comes_last(project):
     result = project(
         """

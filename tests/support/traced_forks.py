@@ -5,7 +5,6 @@ Run as a program, it is the process that they are forked from:
 python traced_forks.py CONTROL_FD MODULE
 """
 
-import gc
 import importlib
 import os
 import resource
@@ -106,7 +105,7 @@ def traced(function: Function) -> "tuple[int, Any]":
         live(sock, function, lines.begin, charged)
 
     def between() -> None:
-        lines.prepare([str(HERE)], gc.get_count()[0], NOBODY)
+        lines.prepare([str(HERE)], NOBODY)
         wire.send(far, run_fork(worker))
 
     with near, far:
@@ -150,7 +149,7 @@ def prepared(function: Function) -> "tuple[int, int]":
     near, far = socket.socketpair()
 
     def twin() -> None:
-        lines.prepare([str(HERE)], gc.get_count()[0], NOBODY)
+        lines.prepare([str(HERE)], NOBODY)
         codes = len(lines._tracer.codes)
         function()
         lines.hush()

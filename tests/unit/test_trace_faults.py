@@ -264,27 +264,6 @@ def test_a_collection_of_a_deaf_thread_is_not_counted(tracer: Tracer) -> None:
     assert (list(tracer.log.rows()), tracer.thread().deaf) == ([], True)
 
 
-def test_the_next_collection_comes_later_and_only_that_one(
-    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    thresholds = [(700, 10, 10)]
-    monkeypatch.setattr(faults.gc, "get_threshold", lambda: thresholds[-1])
-    monkeypatch.setattr(faults.gc, "set_threshold", lambda *it: thresholds.append(it))
-    tracer.delay(50)
-    assert thresholds[-1] == (750, 10, 10)
-    for phase in ("start", "stop") * 2:
-        tracer.on_collection(phase, {"generation": 0})
-    assert thresholds[1:] == [(750, 10, 10), (700, 10, 10)]
-
-
-def test_a_collector_that_is_off_is_not_delayed(
-    tracer: Tracer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faults.gc, "get_threshold", lambda: (0, 10, 10))
-    monkeypatch.setattr(faults.gc, "set_threshold", sys.exit)
-    tracer.delay(50)
-
-
 def resident(words: "memoryview[int]") -> list[int]:
     """The numbers of the pages of `words` that are in memory."""
     start = ctypes.addressof(ctypes.c_char.from_buffer(words))

@@ -3,7 +3,6 @@
 Runs in a traced worker, and in its twin until that is hushed.
 """
 
-import gc
 import itertools
 import mmap
 import os
@@ -140,7 +139,6 @@ class Tracer:
         self.threads: list[Thread] = []
         self.local = _local()
         self._older_threads: frozenset[int] = frozenset()
-        self._delay = 0
 
     def attend(self) -> None:
         """Begin counting anew, in all threads."""
@@ -169,19 +167,6 @@ class Tracer:
                 _read(self._watch, 1)
             except OSError:  # the pytest process looks no more
                 self._watched = -1
-
-    def delay(self, objects: int) -> None:
-        """Let the next collection come `objects` allocations later: those are the tracer's own."""
-        first, *others = gc.get_threshold()
-        if first and objects > 0:
-            self._delay = objects
-            gc.set_threshold(first + objects, *others)
-
-    def _no_more_delay(self) -> None:
-        first, *others = gc.get_threshold()
-        if first > self._delay:
-            gc.set_threshold(first - self._delay, *others)
-        self._delay = 0
 
     def touch(self) -> None:
         """Write to `left`, `lines` and the beginning of the log.
@@ -292,8 +277,6 @@ class Tracer:
                 self.charge(thread, *_interrupted(), now)
                 thread.deaf = thread.collects = True
         elif thread.collects:
-            if self._delay:
-                self._no_more_delay()
             collection = min(info.get("generation", _OLDEST), _OLDEST) + 1
             key = self.stacks.key(*_interrupted())
             new = now - thread.last

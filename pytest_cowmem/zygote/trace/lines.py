@@ -34,13 +34,12 @@ _mappings: "list[tuple[int, int]]"
 _begun = 0
 
 
-def prepare(roots: "list[str]", counted: int, watch: int) -> None:
+def prepare(roots: "list[str]", watch: int) -> None:
     """Make ready to listen. `roots` are the folders of the app's own code.
 
     `watch` is a socket: the number of each row of the log goes there once it is charged, and a byte
-    comes back once the pytest process has looked at the worker's pages. `counted` is what
-    `gc.get_count()` gave for the youngest generation before anything of this was loaded. Nothing
-    is collected here, so that the worker's first collection comes when it would have come.
+    comes back once the pytest process has looked at the worker's pages. What is allocated here does
+    not bring the worker's first collection nearer: its counts start at zero when it is ready.
     """
     global _events, _tracer, _mappings
     collects = gc.isenabled()
@@ -57,7 +56,6 @@ def prepare(roots: "list[str]", counted: int, watch: int) -> None:
     _tracer.make_room()
     gc.callbacks.append(_on_collection)
     _events.start(_tracer)
-    _tracer.delay(gc.get_count()[0] - counted)
     if collects:
         gc.enable()
 

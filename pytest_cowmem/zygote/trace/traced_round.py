@@ -15,14 +15,14 @@ Message = tuple[Any, ...]
 _fd: int  # the file for maps, from prepare()
 
 
-def prepare(fd: int, watch: int, roots: "list[str]", counted: int) -> None:
+def prepare(fd: int, watch: int, roots: "list[str]") -> None:
     """Make ready to trace, in the twin.
 
     `fd` is the file for maps; the others are as `lines.prepare` takes them.
     """
     global _fd
     _fd = fd
-    lines.prepare(roots, counted, watch)
+    lines.prepare(roots, watch)
 
 
 def answer_in_worker(kind: str, *fields: Any) -> Message:
