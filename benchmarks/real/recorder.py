@@ -29,7 +29,7 @@ class Recorder:
             self._write(report)
 
     def _write(self, report):
-        text = report.longreprtext if report.failed else ""
+        text = f"{report.longreprtext}\n\n{report.capstderr}".rstrip() if report.failed else ""
         record = vars(report).get("cowmem")
         line = {"test": report.nodeid, "failed": report.failed, "text": text, "record": record}
         with open(self._path, "a") as file:

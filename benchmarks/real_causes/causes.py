@@ -175,7 +175,7 @@ class Node:
 
 def cycles():
     """Leave garbage that only a collection frees."""
-    for _ in range(5):
+    for _ in range(20):
         Node()
 
 
