@@ -174,7 +174,8 @@ def run(python: Python, root: Path, conditions: Conditions, *options: str) -> li
     records.unlink(missing_ok=True)
     command = [python.executable, "-m", "pytest", "-q", "-p", "recorder", f"--records={records}"]
     environ = os.environ | conditions.environ | {"TMPDIR": str(temporary / "tmp")}
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONPATH"):
+        environ.pop(name, None)
     done = subprocess.run(
         [*command, "--cowmem", *options],
         cwd=root,
