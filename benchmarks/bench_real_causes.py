@@ -147,8 +147,8 @@ class Told:
 
     `planted` is the growth of `private` since the baseline, and `kept` what tracemalloc finds kept.
     `named` is what the explanation names, `right` the place of the first that tells of the cause,
-    None where none does. `net` is what the module of that has more than in the baseline. `advice`
-    is the first piece of it.
+    None where none does. `net` is what the modules of all that do have more than in the baseline.
+    `advice` is the first piece of it.
     """
 
     app: str
@@ -189,7 +189,7 @@ class Told:
 
     @property
     def net_right(self) -> bool:
-        """Whether its module grew by what was planted."""
+        """Whether the modules grew by what was planted."""
         return self.culprit is not None and _is_about(self.net, self.planted)
 
     @property
@@ -236,7 +236,7 @@ def told(app: str, python: Python, outcome: Outcome, kept: Mapping[str, int]) ->
     explanation, before = record.explanation, record.accepted
     named = named_in(record)
     right = [place for place, one in enumerate(named) if cause in one.causes]
-    module = named[right[0]].module if right else ""
+    modules = {one.module for one in named if cause in one.causes}
     return Told(
         app=app,
         version=python.version,
@@ -246,7 +246,7 @@ def told(app: str, python: Python, outcome: Outcome, kept: Mapping[str, int]) ->
         kept=kept.get(cause, 0),
         named=named,
         right=right[0] if right else None,
-        net=explanation.modules.get(module, 0) - before.modules.get(module, 0),
+        net=sum(explanation.modules.get(name, 0) - before.modules.get(name, 0) for name in modules),
         share=explanation.share,
         advice=" ".join(f"{one.rule}: {one.text}" for one in explanation.advice[:1]),
         sentence=outcome.sentence,
