@@ -184,8 +184,8 @@ class Told:
     @property
     def bytes_right(self) -> bool:
         """Whether these are the cause's."""
-        kept = self.culprit is not None and self.culprit.kept
-        return _is_about(self.bytes, self.kept if kept else self.planted)
+        one = self.culprit
+        return one is not None and _is_about(self.bytes, self.kept if one.kept else self.planted)
 
     @property
     def net_right(self) -> bool:
