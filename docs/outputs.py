@@ -34,7 +34,7 @@ PARTS = {
     "run": (r"tests?[/_]\S* ", r"(?!)"),
     "failures": (r"=+ FAILURES", r"=+ cowmem"),
     "failure": (r"_{3,} ", r"=+ cowmem"),
-    "why": (r"where ", r"$"),
+    "why": (r"where |by module, since ", r"$"),
     "summary": (r"=+ cowmem", r"=+ (?!cowmem)"),
     "options": (r"private memory and GC pauses", r"$"),
     "settings": (r"  cowmem \(", r"  (?!cowmem| )"),

@@ -122,7 +122,7 @@ def share_cache(case: Case) -> Iterator[Advice]:
             f"{_at(cache)}, and keeps {render(cache.bytes, 'bytes')}: "
             "bound it, or fill it before forking"
         )
-        yield Advice("share cache", text, cache.bytes)
+        yield Advice("share cache", text, cache.bytes, cache.name)
 
 
 def caches(case: Case) -> list[Container]:
@@ -139,7 +139,7 @@ def preload(case: Case) -> Iterator[Advice]:
     for statement in large_imports(case):
         size = render(statement.bytes, "bytes")
         text = f"import {statement.by} before forking: every worker does so{_at(statement)}, {size}"
-        yield Advice("preload", text, statement.bytes)
+        yield Advice("preload", text, statement.bytes, statement.by)
 
 
 def large_imports(case: Case) -> list[LateImport]:
@@ -167,7 +167,7 @@ def read_less(case: Case) -> Iterator[Advice]:
             f"pages: {module.objects:,} objects of {module.name} lie on the copied pages, and "
             f"{kind.objects:,} of type {kind.name}; touch fewer, or keep what it needs in one array"
         )
-        yield Advice("read less", text, size)
+        yield Advice("read less", text, size, line.place)
 
 
 def _copied_by(case: Case, line: Line) -> int:

@@ -167,12 +167,14 @@ class Overlay:
 class Advice:
     """What to do, by the name of its rule.
 
-    `gain` is the bytes that a worker lost to it, None where that was not measured.
+    `gain` is the bytes that a worker lost to it, None where that was not measured. `about` is the
+    container, the imported module or the `path:line` that it is about; "" where it is none of them.
     """
 
     rule: str
     text: str
     gain: int | None
+    about: str = ""
 
 
 @dataclass(frozen=True)

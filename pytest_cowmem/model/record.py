@@ -6,8 +6,10 @@ from enum import Enum
 from typing import Any
 
 from pytest_cowmem.model.baseline import Entry, Environment
+from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.typed import typed
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 
@@ -40,6 +42,9 @@ class Record:
     resident bytes. `entry` is what
     `--cowmem-update` would write, and `accepted` what the baseline has. `profile` and `environment`
     are those of the measurement's conditions.
+
+    `shared` names the test whose explanation is this red one's too, or may be. `left_out` is how
+    many red tests were traced where this one was not for that, else 0.
     """
 
     test: str
@@ -57,10 +62,21 @@ class Record:
     proofs: tuple[Proof, ...] = ()
     explanation: Explanation | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+    shared: Shared | None = None
+    left_out: int = 0
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""
         return judgment_of(self.judgments, metric)
+
+    @property
+    def grown(self) -> int:
+        """The private bytes that the test grew by: since the baseline, or else over its budget."""
+        private = self.judgment(PRIVATE)
+        if private is None or private.measured is None:
+            return 0
+        difference = private.difference
+        return private.measured - (private.budget or 0) if difference is None else difference
 
     def to_dict(self) -> dict[str, Any]:
         """The record in types that JSON and xdist's channel have."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from tabulate import tabulate
 
+from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
@@ -11,10 +12,11 @@ from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import in_table, wrong
-from pytest_cowmem.report.why import why, wrapped
+from pytest_cowmem.report.why import modules, why, wrapped
 
 _MOST_NAMES = 5
 _ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
+_MOST_BESIDES = 3
 _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
@@ -27,12 +29,47 @@ def explain_failure(record: Record, invocation: Invocation) -> str:
         sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     sentences += [f"note: {note}" for note in (*record.notes, *_layouts(record))]
     lines = [*map(wrapped, sentences), "", table(record), ""]
-    if record.explanation is not None:
-        lines += [why(reasons(record, record.explanation)), ""]
+    lines += _why(record)
     if record.verdict in _ACCEPTABLE:
         command = invocation.update([record.test])
         lines.append(f"to accept: {command}, then commit the baseline")
     return "\n".join(lines)
+
+
+def _why(record: Record) -> Iterator[str]:
+    """Where the bytes went, in whose explanation it says so, or why it is not known."""
+    if record.shared is not None:
+        yield from shared(record, record.shared)
+    elif record.explanation is not None:
+        yield why(reasons(record, record.explanation))
+    elif record.left_out:
+        yield wrapped(
+            f"not traced: {record.left_out} red tests of this run were, and this one grew by no "
+            "more than they did; run alone, it is traced"
+        )
+    else:
+        return
+    yield ""
+
+
+def shared(record: Record, shared: Shared) -> Iterator[str]:
+    """In which test's explanation the cause is, or may be, and what differs from it here."""
+    cause = shared.cause
+    if record.explanation is None:
+        names = f", whose explanation names {cause.text}" if cause else ", which was traced"
+        yield wrapped(
+            f"grew as {shared.test} did{names}. This test was not traced itself; run alone, it is"
+        )
+        return
+    assert cause is not None
+    yield wrapped(
+        f"the same cause as in {shared.test}, which is explained there: "
+        f"{cause.text}, {render(cause.bytes, 'bytes')}"
+    )
+    yield from modules(reasons(record, record.explanation))
+    if shared.besides:
+        told = [f"{it.text} {render(it.bytes, 'bytes')}" for it in shared.besides[:_MOST_BESIDES]]
+        yield wrapped(f"new here, and not there: {', '.join(told)}")
 
 
 def _layouts(record: Record) -> Iterator[str]:

@@ -4,7 +4,7 @@ Runs in the pytest process; functions of a record and its explanation.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_cowmem.model.explanation import (
@@ -16,13 +16,17 @@ from pytest_cowmem.model.explanation import (
     Resident,
     by_statement,
 )
-from pytest_cowmem.model.metrics import OF_PRIVATE
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.report.causes import first_cause
+from pytest_cowmem.report.fold import Already, folded
+from pytest_cowmem.report.ranked import ranked, red_metrics
+from pytest_cowmem.report.since import WORTH, Since, changes, modules_of
 
 _MOST_PARTS = 5
 _MOST_NAMES = 3
-_WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
+_MOST_SHRUNK = 2
+_LITTLE = 10  # what is new is little at less than a tenth of the most
+_OTHERS = "others"
 
 
 @dataclass(frozen=True)
@@ -47,9 +51,12 @@ class Reasons:
     """What is shown of an explanation, most first in each tuple.
 
     `parts` has what libraries did under a line behind it, where that line is most of all.
-    `unseen` is 0 where it is not worth a word. `modules` holds names and bytes: their growth since
-    the baseline where `since_baseline`, else all of it. `holders` and `types` lie on copied pages.
-    `imports` has one late import for each statement, and `other_imports` what is only summed up.
+    `unseen` is 0 where it is not worth a word. `modules` holds names and bytes: what they changed
+    by since the baseline where `since_baseline`, all others as one, else all of it. `holders` and
+    `types` lie on copied pages. `imports` has one late import for each statement, and
+    `other_imports` what is only summed up.
+
+    `already` is what the baseline has already, where it tells: nothing else has that then.
     """
 
     explanation: Explanation
@@ -57,6 +64,7 @@ class Reasons:
     containers: tuple[Container, ...]
     parts: tuple[Line | Collections, ...]
     gone: Gone | None
+    already: Already | None
     modules: tuple[tuple[str, int], ...]
     since_baseline: bool
     holders: tuple[Resident, ...]
@@ -67,31 +75,42 @@ class Reasons:
 
 def reasons(record: Record, explanation: Explanation) -> Reasons:
     """What is shown of a record's explanation. Among the lines, what is red comes first."""
-    sizes = explanation.modules
-    grown = _grown(sizes, record.accepted.modules if record.accepted else {})
+    since = Since(record, explanation)
+    new, already = folded(explanation, since, first_cause(record))
+    changed = _changed(explanation.modules, modules_of(record))
+    parts = ranked(new, red_metrics(record))
+    if already:
+        parts = _most_new(parts, since)
     # The first grows with requests, where one does.
-    most = explanation.containers[:_MOST_NAMES]
-    statements = by_statement(explanation.imports)
+    most = new.containers[:_MOST_NAMES]
+    statements = by_statement(new.imports)
     return Reasons(
-        explanation=explanation,
-        unseen=explanation.unseen if explanation.unseen >= _WORTH else 0,
+        explanation=new,
+        unseen=new.unseen if new.unseen >= WORTH else 0,
         containers=tuple(
-            it for it in most if it.bytes >= _WORTH or (it.a_request and it is most[0])
+            it for it in most if it.bytes >= WORTH or (it.a_request and it is most[0])
         ),
-        parts=tuple(_with_beneath(ranked(explanation, red_metrics(record)), explanation.explained)),
-        gone=_gone(explanation),
-        modules=_largest(grown or sizes),
-        since_baseline=bool(grown),
-        holders=explanation.objects.modules[:_MOST_NAMES],
-        types=explanation.objects.types[:_MOST_NAMES],
+        parts=tuple(_with_beneath(parts, explanation.explained)),
+        gone=_gone(new),
+        already=already,
+        modules=changed or tuple(_ordered(explanation.modules)[:_MOST_NAMES]),
+        since_baseline=bool(changed),
+        holders=new.objects.modules[:_MOST_NAMES],
+        types=new.objects.types[:_MOST_NAMES],
         imports=tuple(statements[:_MOST_NAMES]),
         other_imports=tuple(statements[_MOST_NAMES:]),
     )
 
 
+def _most_new(parts: Iterable[Line | Collections], since: Since) -> list[Line | Collections]:
+    """The parts that are new, most first, without what is little beside the first."""
+    ordered = sorted(parts, key=since.new, reverse=True)
+    return [part for part in ordered if since.new(part) * _LITTLE >= since.new(ordered[0])]
+
+
 def _gone(explanation: Explanation) -> Gone | None:
     """What came and went, where that is worth a word."""
-    if explanation.gone < _WORTH:
+    if explanation.gone < WORTH:
         return None
     most = max(explanation.lines, key=lambda line: line.gone, default=None)
     return Gone(explanation.gone, most.place if most else "")
@@ -105,7 +124,7 @@ def _with_beneath(ranked: list[Line | Collections], explained: int) -> Iterator[
     for part in ranked[:_MOST_PARTS]:
         yield part
         if isinstance(part, Line) and part.path and part.bytes > explained / 2:
-            libraries = [it for it in _beneath(part) if it.bytes >= _WORTH]
+            libraries = [it for it in _beneath(part) if it.bytes >= WORTH]
             if len(libraries) > 1:
                 yield from libraries[:_MOST_NAMES]
 
@@ -134,44 +153,23 @@ def library(place: str) -> str:
     return first.removeprefix("<frozen ").removesuffix(">")
 
 
-def red_metrics(record: Record) -> set[str]:
-    """The metrics that are too high."""
-    too_high = (Verdict.OVER, Verdict.REGRESSED)
-    return {judgment.metric for judgment in record.judgments if judgment.verdict in too_high}
+def _changed(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    """The modules that changed since the baseline, those that grew first, and all others in one.
 
-
-def ranked(explanation: Explanation, red: set[str]) -> list[Line | Collections]:
-    """The lines and collections that made bytes private, most first.
-
-    Collections come before lines where all red metrics are of collections, and those of a red
-    generation come first.
+    Empty where no change is worth a word.
     """
-    both: list[Line | Collections] = [*explanation.lines, *explanation.collections]
-    both.sort(key=lambda part: -part.bytes)
-    if not (red and all(metric.startswith("gc_") for metric in red)):
-        return [part for part in both if part.bytes]
-    both.sort(key=lambda part: _distance(part, red))
-    # After a freeze a collection too many may have copied nothing.
-    return [part for part in both if part.bytes or _distance(part, red) == 0]
+    ordered = _ordered(changes(sizes, baseline))
+    if not ordered or abs(ordered[0][1]) < WORTH:
+        return ()
+    more = [pair for pair in ordered if pair[1] > 0]
+    less = [pair for pair in ordered if pair[1] <= -WORTH]
+    # Whatever shrank, what grew comes first.
+    worth = [pair for pair in more if pair[1] >= WORTH] or more[:1]
+    named = (*worth[:_MOST_NAMES], *less[:_MOST_SHRUNK])
+    rest = sum(change for _, change in ordered) - sum(change for _, change in named)
+    return (*named, (_OTHERS, rest)) if rest else named
 
 
-def _distance(part: Line | Collections, red: set[str]) -> int:
-    """How far a line or collection is from red metrics that are all of collections."""
-    if isinstance(part, Line):
-        return 2
-    return 0 if f"gc_collections_{part.generation}" in red else 1
-
-
-def _grown(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> dict[str, int]:
-    """The modules that grew since the baseline by what is worth a word. Empty without one."""
-    if not baseline:
-        return {}
-    modules = {*sizes, *baseline}
-    growth = {module: sizes.get(module, 0) - baseline.get(module, 0) for module in modules}
-    return {module: size for module, size in growth.items() if abs(size) >= _WORTH}
-
-
-def _largest(sizes: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
-    """The modules with most bytes, and their bytes."""
-    ordered = sorted(sizes.items(), key=lambda item: (-abs(item[1]), item[0]))
-    return tuple(ordered[:_MOST_NAMES])
+def _ordered(sizes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Modules and their bytes, most first."""
+    return sorted(sizes.items(), key=lambda item: (-abs(item[1]), item[0]))

@@ -57,6 +57,10 @@ def _print_table(rows: Sequence[Row], reporter: "pytest.TerminalReporter") -> No
 
 
 def _print_sentences(shown: View, reporter: "pytest.TerminalReporter") -> None:
+    for sentence in shown.causes:
+        _say(reporter, sentence, red=True)
+    if shown.causes:
+        reporter.write_line("")
     for sentence in shown.facts:
         _say(reporter, sentence)
     for sentence in shown.warnings:

@@ -10,6 +10,7 @@ from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.changes import as_line
+from pytest_cowmem.report.groups import groups
 from pytest_cowmem.report.masters import masters
 
 COLUMNS = (
@@ -23,6 +24,8 @@ COLUMNS = (
     "verdict",
 )
 _MOST_NAMES = 3
+_FEWEST = 2  # red tests whose causes are summed up: one says it all itself
+_MOST_TESTS = 10
 _NOTHING_WRONG = frozenset({Verdict.OK, Verdict.IMPROVED})
 _SETTLED = frozenset({Verdict.OK, Verdict.OVER, Verdict.NOISY})  # nothing of these to accept
 
@@ -42,14 +45,15 @@ class View:
     """A run as people read it, in the order it is shown.
 
     `nothing` says why there are no rows. `explained` holds the records that say where their bytes
-    went. `proved` holds those whose gate was proved. `facts`, `warnings` and `changes` are
-    sentences, `refused` is one, and `accept` says how to accept what differs.
+    went. `proved` holds those whose gate was proved. `causes`, `facts`, `warnings` and `changes`
+    are sentences, `refused` is one, and `accept` says how to accept what differs.
     """
 
     nothing: str
     rows: tuple[Row, ...]
     explained: tuple[Record, ...]
     proved: tuple[Record, ...]
+    causes: tuple[str, ...]
     facts: tuple[str, ...]
     warnings: tuple[str, ...]
     changes: tuple[str, ...]
@@ -66,6 +70,7 @@ def view(document: Document) -> View:
         rows=tuple(row(record) for record in records),
         explained=tuple(explained) if document.explain else (),
         proved=tuple(record for record in records if record.proofs),
+        causes=(*_causes(document), *_left_out(document)),
         facts=(
             *masters(document.records),
             *_environments(document),
@@ -157,6 +162,34 @@ def _first(names: Sequence[str]) -> str:
     """The names, as far as a sentence holds them."""
     more = ", ..." if len(names) > _MOST_NAMES else ""
     return ", ".join(names[:_MOST_NAMES]) + more
+
+
+def _causes(document: Document) -> Iterator[str]:
+    """The causes of red tests, a sentence each, where more than one test is told of."""
+    found = groups(document.records)
+    if sum(len(group.traced) + len(group.alike) for group in found) < _FEWEST:
+        return
+    for group in found:
+        alike = f"; grew alike, and not traced: {_names(group.alike)}" if group.alike else ""
+        size = render(group.cause.bytes, "bytes")
+        yield f"cause: {group.cause.text}, {size}: {_names(group.traced)}{alike}"
+
+
+def _left_out(document: Document) -> Iterator[str]:
+    """Which red tests were not traced, since others were."""
+    tests = [record.test for record in document.records if record.left_out]
+    if tests:
+        counts = [record.left_out for record in document.records]
+        yield (
+            f"not traced: {_names(tests)}; {max(counts)} red tests were, and these grew by no more"
+        )
+
+
+def _names(tests: Sequence[str]) -> str:
+    """Tests for a sentence, the first ones by name."""
+    names = ", ".join(map(short, tests[:_MOST_TESTS]))
+    more = len(tests) - _MOST_TESTS
+    return f"{names} and {more} more" if more > 0 else names
 
 
 def _environments(document: Document) -> Iterator[str]:

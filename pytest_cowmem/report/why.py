@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from pytest_cowmem.model.explanation import Advice, Collections, Explanation, Line, Resident
 from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.report.fold import Already
 from pytest_cowmem.report.reasons import Gone, Reasons
 
 _WIDTH = 79
@@ -19,12 +20,16 @@ _PADDING = 2  # tabulate's MIN_PADDING: a column is at least so much wider than 
 
 
 def why(shown: Reasons) -> str:
-    """Causes, kept containers, top lines, modules, late imports and advice, a paragraph each."""
+    """Causes, kept containers, top lines, modules, late imports and advice, a paragraph each.
+
+    What is new comes first where the baseline tells that.
+    """
+    parts = [*_kept(shown), *table(shown.parts, shown.gone)]
+    ordered = [causes(shown), *parts, *modules(shown)]
+    if shown.already:
+        ordered = [*modules(shown), *parts, *_already(shown.already), causes(shown)]
     paragraphs = [
-        causes(shown),
-        *_kept(shown),
-        *table(shown.parts, shown.gone),
-        *_modules(shown),
+        *ordered,
         *_on_copied_pages(shown),
         *_late_imports(shown),
         *(bullet(advice) for advice in shown.explanation.advice),
@@ -113,14 +118,25 @@ def _under(part: Line | Collections) -> str:
     return library.rpartition(" ")[0]
 
 
-def _modules(shown: Reasons) -> Iterator[str]:
-    """The modules that grew since the baseline, or that are largest."""
+def modules(shown: Reasons) -> Iterator[str]:
+    """What modules changed by since the baseline, or the largest."""
     if shown.since_baseline:
         grown = [f"{module} {render_change(size, 'bytes')}" for module, size in shown.modules]
         yield _paragraph(f"by module, since the baseline: {', '.join(grown)}")
     elif shown.modules:
         largest = [f"{module} {_size(size)}" for module, size in shown.modules]
         yield _paragraph(f"by module: {', '.join(largest)}")
+
+
+def _already(already: Already | None) -> Iterator[str]:
+    """What the baseline has already, in one sentence."""
+    if already is None or not already.bytes:
+        return
+    counts = {"line": already.lines, "container": already.containers, "import": already.imports}
+    told = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
+    *most, last = told
+    parts = f"{', '.join(most)} and {last}" if most else last
+    yield wrapped(f"already in the baseline: {parts}, {_size(already.bytes)}")
 
 
 def _on_copied_pages(shown: Reasons) -> Iterator[str]:

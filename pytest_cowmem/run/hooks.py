@@ -15,6 +15,7 @@ from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
 from pytest_cowmem.run import collection, finish, measured
+from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
 from pytest_cowmem.run.session import start
@@ -66,7 +67,7 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
-        measured.forget(item)
+        measured.forget(self.session, item)
         result = yield
         collection.refuse_unmeasured_budget(item)
         return result
@@ -87,6 +88,8 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         put_on(report, item)
+        if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text
+            self.session.causes.forget(id_of(item))
         return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:

@@ -37,8 +37,9 @@ _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
 _CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
 
 
-def forget(item: pytest.Item) -> None:
+def forget(session: Session, item: pytest.Item) -> None:
     """Forget an earlier attempt of a test that is run again."""
+    session.causes.forget(id_of(item))
     if SCENARIO in item.stash:
         del item.stash[SCENARIO]
     if RECORD in item.stash:
@@ -91,6 +92,7 @@ def client_for(
             gate,
             settings,
             explainer,
+            session.causes,
         )
         item.stash[SCENARIO] = scenario
         yield client

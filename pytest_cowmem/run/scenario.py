@@ -20,6 +20,7 @@ from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
+from pytest_cowmem.run.causes import Causes
 from pytest_cowmem.run.prove import KINDS, prove
 from pytest_cowmem.run.settings import Settings
 
@@ -45,6 +46,7 @@ class Scenario:
     gate: Gate
     settings: Settings
     explainer: Explainer
+    causes: Causes
     running: bool = False
 
     def measure(self, body: Body) -> Record:
@@ -117,10 +119,21 @@ class Scenario:
 
     def calls_for_explanation(self, record: Record) -> bool:
         """Whether a record is to say why: it is too high, the user asks, or it is written."""
-        red = record.failed and record.verdict in TOO_HIGH
-        return red or self.settings.explain or self._is_written(record)
+        return _is_red(record) or self.settings.explain or self._is_written(record)
 
     def explain(self, body: Body, record: Record) -> Record:
+        """The record with its explanation, or with what it has instead of one.
+
+        Where nobody asked for this test's, red tests are traced as far as their causes differ.
+        """
+        app, asked = self.master.app, self.settings.explain or self._is_written(record)
+        if asked or not _is_red(record):
+            return self._traced(body, record)
+        if self.explainer.explanation is None and (known := self.causes.untraced(app, record)):
+            return known
+        return self.causes.traced(app, self._traced(body, record))
+
+    def _traced(self, body: Body, record: Record) -> Record:
         """The record with its explanation, or with a note where a traced round did not work."""
         try:
             explanation = self.explainer.explain(body, record.measurement, self._running)
@@ -173,3 +186,7 @@ class Scenario:
             self.running = False
             client.enter_round(None)
             client.headers, client.cookies = headers, cookies
+
+
+def _is_red(record: Record) -> bool:
+    return record.failed and record.verdict in TOO_HIGH

@@ -19,7 +19,7 @@ from pytest_cowmem.model.explanation import (
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
-from pytest_cowmem.report import reasons, why
+from pytest_cowmem.report import ranked, reasons, why
 
 KIB, MIB = 2**10, 2**20
 MEASURED = {
@@ -230,14 +230,14 @@ ORDERS = [
 @pytest.mark.parametrize(("red", "order"), ORDERS)
 def test_what_is_red_comes_first(record, red, order):
     for verdict in (Verdict.REGRESSED, Verdict.OVER):
-        metrics = reasons.red_metrics(record(red, verdict=verdict))
+        metrics = ranked.red_metrics(record(red, verdict=verdict))
         assert metrics == set(red)
-        assert reasons.ranked(EXPLANATION, metrics) == order
+        assert ranked.ranked(EXPLANATION, metrics) == order
 
 
 def test_what_is_not_too_high_is_not_red(record):
     for verdict in set(Verdict) - {Verdict.REGRESSED, Verdict.OVER}:
-        assert reasons.red_metrics(record(["gc_pause"], verdict=verdict)) == set()
+        assert ranked.red_metrics(record(["gc_pause"], verdict=verdict)) == set()
 
 
 def test_what_is_red_comes_first_in_the_text(record, said):
@@ -256,7 +256,8 @@ def test_what_is_red_comes_first_in_the_text(record, said):
         ),
         (
             {"shop.cart": 640 * KIB + 1, "flask": 200 * KIB, "gc": MIB, "gone": MIB},
-            "by module, since the baseline: shop.views +2.00 MiB, gone -1.00 MiB, gc -924 KiB",
+            "by module, since the baseline: shop.views +2.00 MiB, gone -1.00 MiB, gc -924 KiB, "
+            "others +64.0 KiB",
         ),
         (
             {"shop.views": 2 * MIB, "shop.cart": 750 * KIB, "flask": 150 * KIB, "gc": 50 * KIB},

@@ -1,0 +1,69 @@
+"""What of a red test's explanation is new since the baseline.
+
+Runs in the pytest process; functions of a record. The baseline has bytes by module. So a line, a
+container or an import is new by what its module grew by at most, and old where that did not grow.
+"""
+
+from collections.abc import Mapping
+
+from pytest_cowmem.model.explanation import (
+    COLLECTIONS,
+    Collections,
+    Container,
+    Explanation,
+    LateImport,
+    Line,
+)
+from pytest_cowmem.model.metrics import OF_PRIVATE, PRIVATE
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.report.ranked import red_metrics
+
+WORTH = OF_PRIVATE.absolute  # bytes from which a container or a module's growth is named
+
+
+Part = Line | Collections | Container | LateImport
+
+
+class Since:
+    """How much of each part of a record's explanation is new.
+
+    `grown` is the bytes that a red `private` grew by, 0 where it is not red. `tells` says whether
+    the baseline tells what is new. It does where the modules that grew make up half of that.
+    """
+
+    def __init__(self, record: Record, explanation: Explanation) -> None:
+        self.grown = record.grown if PRIVATE in red_metrics(record) else 0
+        baseline = modules_of(record) if record.failed and self.grown > 0 else {}
+        changed = changes(explanation.modules, baseline)
+        self._modules = {name: size for name, size in changed.items() if size >= WORTH}
+        self._importers = {line.place: line.module for line in explanation.lines if line.path}
+        named = sum(self._modules.values())
+        self.tells = named > 0 and 2 * named >= self.grown
+
+    def new(self, part: Part) -> int:
+        """The bytes of a part that are new: all of them where the baseline does not tell."""
+        if not self.tells:
+            return part.bytes
+        return min(part.bytes, max(self._modules.get(name, 0) for name in self._homes(part)))
+
+    def _homes(self, part: Part) -> tuple[str, ...]:
+        """The modules that a part's bytes may count for."""
+        if isinstance(part, Collections):
+            return (COLLECTIONS,)
+        if not isinstance(part, LateImport):
+            return (part.module,)
+        if part.place in self._importers:
+            return (self._importers[part.place],)
+        # A library has the statement, and its bytes are those of what ran.
+        return part.by, part.by.partition(".")[0], "importlib"
+
+
+def modules_of(record: Record) -> Mapping[str, int]:
+    """The bytes by module that the baseline has of a test. Empty without any."""
+    return record.accepted.modules if record.accepted else {}
+
+
+def changes(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> dict[str, int]:
+    """What each module's bytes changed by since the baseline. Empty without one."""
+    modules = {*sizes, *baseline} if baseline else ()
+    return {module: sizes.get(module, 0) - baseline.get(module, 0) for module in modules}
