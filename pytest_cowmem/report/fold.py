@@ -28,7 +28,7 @@ class Already:
 def folded(
     explanation: Explanation, since: Since, first: Cause | None
 ) -> tuple[Explanation, Already | None]:
-    """What is new in an explanation, most first, and what was folded.
+    """What is new in an explanation, most first, and what the baseline has already.
 
     All of it and None where the baseline does not tell. Objects on copied pages are left out where
     `first`, its first cause, is something kept or imported: that did not copy them.

@@ -153,7 +153,9 @@ def library(place: str) -> str:
     return first.removeprefix("<frozen ").removesuffix(">")
 
 
-def _changed(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+def _changed(
+    sizes: Mapping[str, int], baseline: Mapping[str, int] | None
+) -> tuple[tuple[str, int], ...]:
     """The modules that changed since the baseline, those that grew first, and all others in one.
 
     Empty where no change is worth a word.

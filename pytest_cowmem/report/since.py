@@ -33,7 +33,7 @@ class Since:
 
     def __init__(self, record: Record, explanation: Explanation) -> None:
         self.grown = record.grown if PRIVATE in red_metrics(record) else 0
-        baseline = modules_of(record) if record.failed and self.grown > 0 else {}
+        baseline = modules_of(record) if record.failed and self.grown > 0 else None
         changed = changes(explanation.modules, baseline)
         self._modules = {name: size for name, size in changed.items() if size >= WORTH}
         self._importers = {line.place: line.module for line in explanation.lines if line.path}
@@ -58,12 +58,18 @@ class Since:
         return part.by, part.by.partition(".")[0], "importlib"
 
 
-def modules_of(record: Record) -> Mapping[str, int]:
-    """The bytes by module that the baseline has of a test. Empty without any."""
-    return record.accepted.modules if record.accepted else {}
+def modules_of(record: Record) -> Mapping[str, int] | None:
+    """The bytes by module that the baseline has of a test; None where it has none.
+
+    A test that took next to nothing has none, and that is known.
+    """
+    accepted = record.accepted
+    if accepted is None or (not accepted.modules and accepted.metrics.get(PRIVATE, WORTH) >= WORTH):
+        return None
+    return accepted.modules
 
 
-def changes(sizes: Mapping[str, int], baseline: Mapping[str, int]) -> dict[str, int]:
+def changes(sizes: Mapping[str, int], baseline: Mapping[str, int] | None) -> dict[str, int]:
     """What each module's bytes changed by since the baseline. Empty without one."""
-    modules = {*sizes, *baseline} if baseline else ()
-    return {module: sizes.get(module, 0) - baseline.get(module, 0) for module in modules}
+    modules = set() if baseline is None else {*sizes, *baseline}
+    return {module: sizes.get(module, 0) - (baseline or {}).get(module, 0) for module in modules}

@@ -12,6 +12,7 @@ from pytest_cowmem.model.explanation import Advice, Collections, Explanation, Li
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.report.fold import Already
 from pytest_cowmem.report.reasons import Gone, Reasons
+from pytest_cowmem.report.since import WORTH
 
 _WIDTH = 79
 # Characters of the table's columns, and between two of them; the library's line gets the rest.
@@ -129,8 +130,8 @@ def modules(shown: Reasons) -> Iterator[str]:
 
 
 def _already(already: Already | None) -> Iterator[str]:
-    """What the baseline has already, in one sentence."""
-    if already is None or not already.bytes:
+    """What the baseline has already, in one sentence, where that is worth one."""
+    if already is None or already.bytes < WORTH:
         return
     counts = {"line": already.lines, "container": already.containers, "import": already.imports}
     told = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]

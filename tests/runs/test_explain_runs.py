@@ -74,8 +74,7 @@ def test_the_baseline_keeps_bytes_by_module_and_a_regression_says_which_grew(pro
     data = json.loads((pytester.path / "cowmem-baseline.json").read_text())
     (profile,) = data["profiles"].values()
     (entry,) = profile["tests"].values()
-    assert entry["modules"]["pytest_cowmem"] > 0
-    assert entry["modules"].get("bare", 0) < 100_000
+    assert entry.get("modules", {}).get("bare", 0) < 100_000
     result = project(ONE_REQUEST.format("read"), app="bare:busy")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["by module, since the baseline: bare +* MiB"])
@@ -98,13 +97,13 @@ KEEPERS = {
 }
 
 
-def test_the_module_that_keeps_or_collects_is_named_and_not_the_one_that_allocates(
+def test_what_keeps_or_collects_is_named_and_not_the_module_that_allocates(
     project, pytester
 ):
     pytester.makepyfile(**KEEPERS)
     update = project(ONE_REQUEST.format(""), "--cowmem-update", app="shop:app")
     update.assert_outcomes(passed=1)
-    for path, module in (("keep", "keeping"), ("clean", "cleaning")):
+    for path, module in (("keep", "keeping"), ("clean", "(collections)")):
         result = project(ONE_REQUEST.format(path), app="shop:app")
         result.assert_outcomes(failed=1)
         result.stdout.fnmatch_lines([f"by module, since the baseline: {module}* +*"])

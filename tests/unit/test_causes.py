@@ -53,6 +53,15 @@ def test_all_are_causes_where_the_baseline_does_not_tell_what_is_new():
         assert [cause.text for cause in causes(red(modules=modules))] == everything
 
 
+def test_all_of_a_test_is_new_that_took_next_to_nothing():
+    found = red(modules={})
+    small = replace(found.accepted, metrics={**VALUES, "private": 64 * KIB - 1})
+    shown = reasons(replace(found, accepted=small), EXPLANATION)
+    assert shown.since_baseline
+    assert shown.already is not None
+    assert shown.modules[0] == ("shop.views", 3 * MIB)
+
+
 def test_a_module_that_grew_by_less_than_half_does_not_make_the_rest_old():
     """What else grew is spread over many modules then."""
     assert len(causes(red(by=2 * MIB + 260 * KIB))) == 2
@@ -141,6 +150,14 @@ def test_what_is_new_comes_first_in_the_text_and_what_is_old_is_one_line():
         "* threads: threads are alive",
     ]
     assert len(text.splitlines()) <= 25
+
+
+def test_what_is_old_is_not_told_where_it_is_little():
+    for size, told in ((64 * KIB, True), (64 * KIB - 1, False)):
+        lines = (FILL, replace(FLASK, bytes=size))
+        explanation = replace(EXPLANATION, lines=lines, collections=())
+        text = explain_failure(red(explanation=explanation))
+        assert ("already in the baseline: 1 line, 1 container and 2 imports, " in text) is told
 
 
 def test_nothing_is_folded_where_the_baseline_does_not_tell_or_the_test_is_green():
