@@ -9,12 +9,13 @@ from pytest_cowmem.model.explanation import Explanation, Overlay, by_statement
 from pytest_cowmem.report.since import WORTH, Part, Since
 
 AnyPart = TypeVar("AnyPart", bound=Part)
+_LITTLE = 10  # a tenth of what grew most
 _NOTHING = Overlay(0, (), (), (), {})
 
 
 @dataclass(frozen=True)
 class Already:
-    """What the baseline has already: numbers of parts, and the bytes of the lines among them.
+    """What the baseline has already: numbers of parts, and the bytes of all modules.
 
     Collections count as lines.
     """
@@ -28,10 +29,11 @@ class Already:
 def folded(
     explanation: Explanation, since: Since, first: Cause | None
 ) -> tuple[Explanation, Already | None]:
-    """What is new in an explanation, most first, and what the baseline has already.
+    """What is new in an explanation, and what the baseline has already.
 
-    All of it and None where the baseline does not tell. Objects on copied pages are left out where
-    `first`, its first cause, is something kept or imported: that did not copy them.
+    All of it and None where the baseline does not tell. Lines that are new by little beside what
+    grew most are left out. So are objects on copied pages, where `first`, the first cause, is
+    something kept or imported: that did not copy them.
     """
     if not since.tells:
         return explanation, None
@@ -40,8 +42,8 @@ def folded(
     new = replace(
         explanation,
         gone=0,
-        lines=_new(explanation.lines, since),
-        collections=_new(explanation.collections, since),
+        lines=_new(explanation.lines, since, since.most / _LITTLE),
+        collections=_new(explanation.collections, since, since.most / _LITTLE),
         imports=_new(explanation.imports, since),
         # What grows with requests comes first.
         containers=tuple(
@@ -53,8 +55,10 @@ def folded(
     return new, _already(explanation, since)
 
 
-def _new(parts: Iterable[AnyPart], since: Since) -> tuple[AnyPart, ...]:
-    return tuple(sorted(filter(since.new, parts), key=since.new, reverse=True))
+def _new(parts: Iterable[AnyPart], since: Since, least: float = 1) -> tuple[AnyPart, ...]:
+    """The parts that are new by `least` bytes or more, most first."""
+    new = [part for part in parts if since.new(part) >= least]
+    return tuple(sorted(new, key=since.new, reverse=True))
 
 
 def _old(parts: Iterable[AnyPart], since: Since) -> list[AnyPart]:
@@ -72,5 +76,4 @@ def _already(explanation: Explanation, since: Since) -> Already:
     lines: list[Part] = [*_old(explanation.lines, since), *_old(explanation.collections, since)]
     containers = [part for part in _old(explanation.containers, since) if part.bytes >= WORTH]
     imports = _old(by_statement(explanation.imports), since)
-    size = sum(line.bytes for line in lines)
-    return Already(len(lines), len(containers), len(imports), size)
+    return Already(len(lines), len(containers), len(imports), since.old)

@@ -4,7 +4,7 @@ Runs in the pytest process; functions of a record and its explanation.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_cowmem.model.explanation import (
@@ -25,7 +25,6 @@ from pytest_cowmem.report.since import WORTH, Since, changes, modules_of
 _MOST_PARTS = 5
 _MOST_NAMES = 3
 _MOST_SHRUNK = 2
-_LITTLE = 10  # what is new is little at less than a tenth of the most
 _OTHERS = "others"
 
 
@@ -80,7 +79,7 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
     changed = _changed(explanation.modules, modules_of(record))
     parts = ranked(new, red_metrics(record))
     if already:
-        parts = _most_new(parts, since)
+        parts.sort(key=since.new, reverse=True)
     # The first grows with requests, where one does.
     most = new.containers[:_MOST_NAMES]
     statements = by_statement(new.imports)
@@ -100,12 +99,6 @@ def reasons(record: Record, explanation: Explanation) -> Reasons:
         imports=tuple(statements[:_MOST_NAMES]),
         other_imports=tuple(statements[_MOST_NAMES:]),
     )
-
-
-def _most_new(parts: Iterable[Line | Collections], since: Since) -> list[Line | Collections]:
-    """The parts that are new, most first, without what is little beside the first."""
-    ordered = sorted(parts, key=since.new, reverse=True)
-    return [part for part in ordered if since.new(part) * _LITTLE >= since.new(ordered[0])]
 
 
 def _gone(explanation: Explanation) -> Gone | None:

@@ -28,16 +28,20 @@ class Since:
     """How much of each part of a record's explanation is new.
 
     `grown` is the bytes that a red `private` grew by, 0 where it is not red. `tells` says whether
-    the baseline tells what is new. It does where the modules that grew make up half of that.
+    the baseline tells what is new. It does where the modules that grew make up half of that. `most`
+    is what one of them grew by at most, and `old` the bytes that all modules had already.
     """
 
     def __init__(self, record: Record, explanation: Explanation) -> None:
         self.grown = record.grown if PRIVATE in red_metrics(record) else 0
         baseline = modules_of(record) if record.failed and self.grown > 0 else None
-        changed = changes(explanation.modules, baseline)
+        sizes = explanation.modules
+        changed = changes(sizes, baseline)
+        self.old = sum(min(sizes.get(name, 0), size) for name, size in (baseline or {}).items())
         self._modules = {name: size for name, size in changed.items() if size >= WORTH}
         self._importers = {line.place: line.module for line in explanation.lines if line.path}
         named = sum(self._modules.values())
+        self.most = max(self._modules.values(), default=0)
         self.tells = named > 0 and 2 * named >= self.grown
 
     def new(self, part: Part) -> int:

@@ -97,9 +97,7 @@ KEEPERS = {
 }
 
 
-def test_what_keeps_or_collects_is_named_and_not_the_module_that_allocates(
-    project, pytester
-):
+def test_what_keeps_or_collects_is_named_and_not_the_module_that_allocates(project, pytester):
     pytester.makepyfile(**KEEPERS)
     update = project(ONE_REQUEST.format(""), "--cowmem-update", app="shop:app")
     update.assert_outcomes(passed=1)

@@ -143,7 +143,7 @@ def test_what_is_new_comes_first_in_the_text_and_what_is_old_is_one_line():
         "  private  line             function    most of it under",
         "---------  ---------------  ----------  ------------------",
         " 2.20 MiB  shop/hooks.py:9  remember",
-        "already in the baseline: 3 lines, 1 container and 2 imports, 3.88 MiB",
+        "already in the baseline: 3 lines, 1 container and 2 imports, 3.92 MiB",
         "where 7.00 MiB went: this kernel does not tell what is fresh and what was",
         "  copied. A traced round explains 88% of it; 0 B are the tracer's own.",
         "* share cache: shop.hooks.SEEN grows",
@@ -153,11 +153,27 @@ def test_what_is_new_comes_first_in_the_text_and_what_is_old_is_one_line():
 
 
 def test_what_is_old_is_not_told_where_it_is_little():
-    for size, told in ((64 * KIB, True), (64 * KIB - 1, False)):
-        lines = (FILL, replace(FLASK, bytes=size))
-        explanation = replace(EXPLANATION, lines=lines, collections=())
+    for size, told in ((24 * KIB, True), (24 * KIB - 1, False)):
+        sizes = {"shop.hooks": MODULES["shop.hooks"], "flask": size}
+        explanation = replace(EXPLANATION, modules=sizes, lines=(FILL, FLASK), collections=())
         text = explain_failure(red(explanation=explanation))
         assert ("already in the baseline: 1 line, 1 container and 2 imports, " in text) is told
+
+
+def test_a_line_that_is_new_by_little_is_left_out():
+    """The heap had to grow in the framework, and all but a little of it is kept elsewhere."""
+    sizes = {**MODULES, "flask": MODULES["flask"] + 66 * KIB}
+    line = replace(FLASK, bytes=9 * MIB)
+    explanation = replace(EXPLANATION, modules=sizes, lines=(line, FILL, ASK))
+    before = {**BEFORE, "flask": MODULES["flask"], "shop.hooks": MODULES["shop.hooks"] - 660 * KIB}
+    assert reasons(red(modules=before, explanation=explanation, by=MIB), explanation).parts == (
+        FILL,
+        ASK,
+        line,
+    )
+    before["shop.hooks"] -= 1
+    shown = reasons(red(modules=before, explanation=explanation, by=MIB), explanation)
+    assert shown.parts == (FILL, ASK)
 
 
 def test_nothing_is_folded_where_the_baseline_does_not_tell_or_the_test_is_green():
