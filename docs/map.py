@@ -14,7 +14,11 @@ SECOND_AFTERNOON = (
     "zygote/trace",
     "explain",
     "model/explanation.py",
+    "report/causes.py",
+    "report/fold.py",
+    "report/ranked.py",
     "report/reasons.py",
+    "report/since.py",
     "report/why.py",
 )
 

@@ -43,7 +43,7 @@ class Causes:
         first, own = first_cause(record), causes(record)
         for other in self._of(app):
             there = first_cause(other)
-            if first and there and first.key == there.key and other.shared is None:
+            if first and there and first.key == there.key:
                 known = {cause.key for cause in causes(other)}
                 besides = tuple(cause for cause in own if cause.key not in known)
                 return replace(record, shared=Shared(other.test, first, besides))

@@ -39,7 +39,7 @@ def named_first(folder, test, source):
     """Check that a planted regression turns its test red, and is named first."""
     done = run(folder, [test], "--cowmem-rounds=1")
     assert done.returncode == 1, done.stdout
-    explained = done.stdout.partition("\nwhere ")[2]
+    _, explained = re.split(r"\n(?:where |by module, since )", done.stdout, maxsplit=1)
     lines = (folder / "shop" / "planted.py").read_text().splitlines()
     number = next(number for number, line in enumerate(lines, 1) if source in line)
     assert re.findall(r"\S+\.\w+:\d+", explained)[0] == f"shop/planted.py:{number}", done.stdout
