@@ -43,10 +43,7 @@ def _why(record: Record) -> Iterator[str]:
     elif record.explanation is not None:
         yield why(reasons(record, record.explanation))
     elif record.left_out:
-        yield wrapped(
-            f"not traced: {record.left_out} red tests of this run were, and this one grew by no "
-            "more than they did; run alone, it is traced"
-        )
+        yield wrapped(f"not traced, since {record.left_out} other red tests were; run alone, it is")
     else:
         return
     yield ""

@@ -179,10 +179,8 @@ def _left_out(document: Document) -> Iterator[str]:
     """Which red tests were not traced, since others were."""
     tests = [record.test for record in document.records if record.left_out]
     if tests:
-        counts = [record.left_out for record in document.records]
-        yield (
-            f"not traced: {_names(tests)}; {max(counts)} red tests were, and these grew by no more"
-        )
+        count = max(record.left_out for record in document.records)
+        yield f"not traced, since {count} other red tests were: {_names(tests)}"
 
 
 def _names(tests: Sequence[str]) -> str:

@@ -284,11 +284,10 @@ def test_a_test_that_was_left_out_says_so():
     found = known.untraced(APP, replace(red("t.py::test_b"), explanation=None))
     assert found
     assert said(found).startswith(
-        "not traced: 5 red tests of this run were, and this one grew by no more than they did; "
-        "run alone, it is traced to accept"
+        "not traced, since 5 other red tests were; run alone, it is to accept"
     )
     shown = view(Document((found, red())))
-    assert shown.causes == ("not traced: t::test_b; 5 red tests were, and these grew by no more",)
+    assert shown.causes == ("not traced, since 5 other red tests were: t::test_b",)
 
 
 def test_red_tests_are_grouped_by_cause():
