@@ -16,6 +16,7 @@ from pytest_cowmem.zygote.trace import containers, namespaces
 from pytest_cowmem.zygote.trace.bounds import bound_of
 from pytest_cowmem.zygote.trace.filling import cached_function
 from pytest_cowmem.zygote.trace.looks import Grown, Look, counts_by_type, is_cache, unit_of
+from pytest_cowmem.zygote.trace.own import own_roots
 from pytest_cowmem.zygote.trace.reached import SOME
 from pytest_cowmem.zygote.trace.sizes import (
     bytes_beyond,
@@ -23,7 +24,6 @@ from pytest_cowmem.zygote.trace.sizes import (
     bytes_of_texts,
     has_weak_references,
 )
-from pytest_cowmem.zygote.trace.traced_round import app_folders
 from pytest_cowmem.zygote.trace.watching import FileLine, Watch
 
 LEAST = 4  # entries in the last third; growth is one only where each quarter of that rises
@@ -75,7 +75,7 @@ class Search:
         if len(self._looks) == _LOOKS - 1:
             grown = look.grown_since(self._looks[-1])[:_MOST_WATCHED]
             sizes = {one.key: one.size for one in grown}
-            folders = [*self._preloaded.path, *app_folders(self._preloaded.target)]
+            folders = own_roots((), self._preloaded.path, self._preloaded.target)
             self._watch = Watch(sizes, folders)
             self._old = look.reached.ids()
         look.forget()
