@@ -35,7 +35,8 @@ class TracedRound(Round):
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             with far:
-                super().__init__(master, timeout * SLOWER, (self._maps, far.fileno()))
+                fds = self._maps, far.fileno()
+                super().__init__(master, timeout * SLOWER, messages.TRACED, fds)
         except BaseException:
             near.close()
             os.close(self._maps)

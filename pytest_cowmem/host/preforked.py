@@ -13,6 +13,7 @@ from typing import Protocol
 from pytest_cowmem.host.answers import Collected, Expected
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.facts import Facts
+from pytest_cowmem.zygote import messages
 
 
 @dataclass(frozen=True)
@@ -54,12 +55,12 @@ class Preforked(Protocol):
     def notes(self) -> tuple[str, ...]:
         """Sentences on how it differs from the master that production would start here."""
 
-    def fork(self, traced: Sequence[int] = ()) -> Pair:
+    def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
         """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
 
-        `traced` has the descriptors of a file for maps and of a socket to tell rows on. The worker
-        then keeps account of its page faults. CannotMeasure where a module cannot be found that is
-        to be the app's own.
+        `kind` is a kind of round (zygote/messages.py), and `fds` are the descriptors that it needs
+        besides the worker's socket. CannotMeasure where a module cannot be found that is to be the
+        app's own.
         """
 
     def full_collection(self) -> Collected:

@@ -149,6 +149,11 @@ def state(pid: int, proc: Path = PROC) -> str:
     return fields[_STATE] if fields else "X"
 
 
+def threads(pid: int, proc: Path = PROC) -> int:
+    """How many threads a process has, the main one included."""
+    return len(os.listdir(proc / str(pid) / "task"))
+
+
 def forks(pid: int, proc: Path = PROC) -> list[int]:
     """The live descendants that run what the process itself runs, and so share its pages.
 

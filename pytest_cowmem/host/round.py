@@ -29,10 +29,16 @@ class Closable(Protocol):
 class Round:
     """A worker from ready to end, as a context manager; `finish()` returns its Sample.
 
-    `timeout` is in seconds for each answer. `traced` makes it a traced round (host/preforked.py).
+    `timeout` is in seconds for each answer. `kind` and `fds` are as the master's `fork` takes them.
     """
 
-    def __init__(self, master: Preforked, timeout: float, traced: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        master: Preforked,
+        timeout: float,
+        kind: bytes = messages.MEASURED,
+        fds: Sequence[int] = (),
+    ) -> None:
         self.master = master
         self.timeout = timeout
         self.requests = 0
@@ -41,7 +47,7 @@ class Round:
         self._doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
         self._cause: WorkerDied | None = None
         self._first: int | None = None
-        self.pair = master.fork(traced)
+        self.pair = master.fork(kind, fds)
 
     def __enter__(self) -> Self:
         try:

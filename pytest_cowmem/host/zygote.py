@@ -42,11 +42,13 @@ class Zygote:
         seed: int = 0,
         bytecode: str = "",
         own: Sequence[str] = (),
+        raw: bool = False,
     ) -> None:
         """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
 
         `bytecode` is a folder for the byte code that cannot be written beside the source. `own`
         names the modules whose code is the app's own in a traced round, all of the app's for none.
+        One that is `raw` does not come to rest before it forks, and molds are what it forks.
         """
         self.app = app
         self._own = tuple(own)
@@ -64,7 +66,7 @@ class Zygote:
         with far:
             self._process = self._execute(rootdir, far, environ)
         folders = [str(rootdir), *path, *app.pythonpath]
-        self._start = self._first_message(folders, seed, bytecode, environ)
+        self._start = self._first_message(folders, seed, bytecode, environ, raw)
         self._table_fd = fd
         self._send(self._start, fd)
 
@@ -92,7 +94,12 @@ class Zygote:
         return self._process.poll() is None
 
     def _first_message(
-        self, path: list[str], seed: int, bytecode: str, environ: Mapping[str, str]
+        self,
+        path: list[str],
+        seed: int,
+        bytecode: str,
+        environ: Mapping[str, str],
+        raw: bool,
     ) -> wire.Message:
         target, factory = parse_target(self.app.target)
         config = {
@@ -105,6 +112,7 @@ class Zygote:
             "gc": self.app.gc,
             "seed": seed,
             "bytecode": bytecode,
+            "raw": raw,
             "environ": (
                 tuple(map(os.fsencode, environ)),
                 tuple(map(os.fsencode, environ.values())),
@@ -175,16 +183,15 @@ class Zygote:
         how = ended(self._process.returncode)
         return ZygoteDied(f"the zygote of {self.app.target!r} {how}; the next test gets a new one")
 
-    def fork(self, traced: Sequence[int] = ()) -> Pair:
+    def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
         """A new pair; host/preforked.py describes it."""
         for index in range(len(self.table)):
             self.table[index] = 0
         near, far = socket.socketpair()
         try:
             with far:
-                kind = messages.TRACED if traced else messages.MEASURED
-                self._send(kind, far.fileno(), *traced)
-                if traced:  # told now, so that no other process has it on its heap
+                self._send(kind, far.fileno(), *fds)
+                if kind == messages.TRACED:  # told now, so that no other process has it on its heap
                     self._send((messages.OWN, self._own))
                 forked = self._receive()
             if isinstance(forked, answers.Unknown):

@@ -22,7 +22,7 @@ class Zygotes:
         self, rootdir: Path, path: Sequence[str], timeout: float, own: Sequence[str] = ()
     ) -> None:
         self._rootdir, self._path, self._timeout, self._own = rootdir, path, timeout, own
-        self._zygotes: dict[tuple[App, int], Zygote] = {}
+        self._zygotes: dict[tuple[App, int, bool], Zygote] = {}
         self._failed: dict[App, str] = {}
         self._bytecode = TemporaryDirectory(prefix="pytest-cowmem-")
 
@@ -38,6 +38,10 @@ class Zygotes:
             self._failed[app] = line + (shown if traceback else "")
             raise
 
+    def raw(self, app: App) -> Zygote:
+        """The zygote that forks molds of `app`, in its first layout. AppFailed where it cannot."""
+        return self._in_layout(app, _SEEDS[0], raw=True)
+
     def others(self, app: App) -> Iterator[Zygote]:
         """Zygotes of `app` in other layouts, one after another. AppFailed where one cannot start.
 
@@ -51,28 +55,35 @@ class Zygotes:
             for seed in seeds:
                 yield self._in_layout(app, seed)
 
-    def _in_layout(self, app: App, seed: int) -> Zygote:
+    def _in_layout(self, app: App, seed: int, raw: bool = False) -> Zygote:
         """The running zygote of a layout."""
-        zygote = self._begin(app, seed)
+        zygote = self._begin(app, seed, raw)
         if not zygote.ready:
             try:
                 zygote.wait_for_app()
             except BaseException:
-                del self._zygotes[app, seed]
+                del self._zygotes[app, seed, raw]
                 raise
         return zygote
 
-    def _begin(self, app: App, seed: int) -> Zygote:
+    def _begin(self, app: App, seed: int, raw: bool = False) -> Zygote:
         """A zygote that is alive, whose app may not be loaded yet."""
-        zygote = self._zygotes.get((app, seed))
+        zygote = self._zygotes.get((app, seed, raw))
         if zygote is not None and zygote.ready and not zygote.alive:
             zygote.close()
             zygote = None
         if zygote is None:
             zygote = Zygote(
-                app, self._rootdir, self._path, self._timeout, seed, self._bytecode.name, self._own
+                app,
+                self._rootdir,
+                self._path,
+                self._timeout,
+                seed,
+                self._bytecode.name,
+                self._own,
+                raw,
             )
-            self._zygotes[app, seed] = zygote
+            self._zygotes[app, seed, raw] = zygote
         return zygote
 
     def close(self) -> None:

@@ -4,6 +4,7 @@ Runs in the zygote.
 """
 
 import gc
+import importlib
 import os
 import socket
 import sys
@@ -46,6 +47,9 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
         in_throwaway_fork(os.getpid)
     config: dict[str, Any] = wire.receive_message(control)[1]
     (table_fd,) = wire.receive_fds(control, 1)
+    if config["raw"]:
+        # Before all is settled, so that the app's objects lie where they do without it.
+        importlib.import_module("pytest_cowmem.zygote.mold")
     start.take_path(config["path"])
     start.take_environment(*config.pop("environ"))
     begun = time.time_ns()
@@ -67,8 +71,8 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
         return None
     leave_stdin()
     preloaded.table = pauses.shared_table(table_fd)
-    worker.rehearse(preloaded.interface, _WARM_UPS)
-    gc.disable()  # an idle master does not collect, and a collection would differ from fork to fork
+    if not config["raw"]:
+        come_to_rest(preloaded)
     wire.send(control, (messages.STARTED, facts(harness, kept, preloaded.collects)))
     serve(control, preloaded)
     return None
@@ -90,17 +94,26 @@ def preload(config: "dict[str, Any]") -> worker.Preloaded:
 def prepare(config: "dict[str, Any]") -> bool:
     """Do what comes between import and fork; whether workers collect.
 
-    It is done once, even where the app is imported twice. Where the app collects, it is chance how
-    much garbage its import leaves, and a worker allocates where garbage was. So there is none.
+    It is done once, even where the app is imported twice.
     """
     if config["prepare"]:
         load(config["prepare"])()
-    collects = gc.isenabled() or config["gc"] == "freeze"
-    if config["gc"] == "freeze":
+    return gc.isenabled() or config["gc"] == "freeze"
+
+
+def come_to_rest(preloaded: worker.Preloaded, freeze: bool = False) -> None:
+    """Do what comes last before the first fork, under the app's GC policy; or freeze all the same.
+
+    Where the app collects, it is chance how much garbage its import leaves, and a worker allocates
+    where garbage was. So there is none. An idle master does not collect: that would differ from
+    fork to fork.
+    """
+    if freeze or preloaded.gc == "freeze":
         gc.freeze()
     elif gc.isenabled() and not pauses.has_frozen():
         gc.collect()
-    return collects
+    worker.rehearse(preloaded.interface, _WARM_UPS)
+    gc.disable()
 
 
 def leave_stdin() -> None:
@@ -167,6 +180,7 @@ def collect(control: socket.socket, _preloaded: worker.Preloaded) -> None:
 _LIVES = {
     messages.MEASURED: twin.be_twin,
     messages.TRACED: twin.be_traced_twin,
+    messages.MOLD: twin.be_twin_of_mold,
     messages.COLLECT: collect,
 }
 

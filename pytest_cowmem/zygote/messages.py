@@ -7,7 +7,8 @@ frames in between.
 
 # Kinds of round, each asked of a zygote in one byte. Descriptors follow: the worker's socket, and
 # for a traced round the file for its map and the socket that it tells rows on.
-MEASURED, TRACED = b"m", b"t"
+# A mold is prepared, and then forks a measured worker.
+MEASURED, TRACED, MOLD = b"m", b"t", b"p"
 # Asked in one byte as well: what a full collection costs in a fork of its own.
 COLLECT = b"c"
 
@@ -37,6 +38,12 @@ GONE = "gone"  # the client stops sending its request's body
 MODULES = "modules"
 PLANT = "plant"  # kind, pages
 USE = "use"  # how much is in use; in a growth round
+
+# To a mold, which serves requests as a worker does
+PREPARE = "prepare"  # imports, serves; back: alive or failed
+REST = "rest"  # freeze: come to rest as a master does, or frozen; back: alive
+REFORK = "refork"  # a descriptor follows: the worker's socket; back: forked
+FULL = "full"  # back: collected
 
 # From the worker
 ALIVE = "alive"

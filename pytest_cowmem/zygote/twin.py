@@ -18,7 +18,19 @@ from pytest_cowmem.zygote.forks import fork_into, wait
 def be_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
     """Fork a worker on the socket that comes along for it, and hold its image untouched."""
     (fd,) = wire.receive_fds(control, 1)
-    _live(control, fd, lambda far: worker.work(far, preloaded), _answer_nothing)
+    live(control, fd, lambda far: worker.work(far, preloaded))
+
+
+def be_twin_of_mold(control: socket.socket, preloaded: worker.Preloaded) -> None:
+    """The same with a mold, which forks the worker and becomes its twin (mold.py)."""
+    (fd,) = wire.receive_fds(control, 1)
+
+    def be_mold(far: socket.socket) -> None:
+        from pytest_cowmem.zygote import mold  # into no other process
+
+        mold.be_mold(far, preloaded)
+
+    live(control, fd, be_mold)
 
 
 def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
@@ -44,18 +56,18 @@ def be_traced_twin(control: socket.socket, preloaded: worker.Preloaded) -> None:
         worker.work(far, preloaded)
 
     traced_round.prepare(maps, watch, roots)
-    _live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
+    live(control, fd, be_worker, lambda kind: traced_round.answer_in_twin(kind, loaded))
 
 
 def _answer_nothing(kind: str) -> wire.Message:
     raise ValueError(f"only the twin of a traced worker answers {kind!r}")
 
 
-def _live(
+def live(
     control: socket.socket,
     fd: int,
     life: Callable[[socket.socket], None],
-    answer: Callable[[str], wire.Message],
+    answer: Callable[[str], wire.Message] = _answer_nothing,
 ) -> None:
     """Fork a worker that leads its `life` on the socket `fd`, and reap it when asked to.
 

@@ -37,8 +37,8 @@ class Preloaded:
     """What a zygote has for every worker.
 
     `target` and `path` are the app's name and the folders of its code. `after_fork` names a
-    function for each worker to call, or is None. `collects` says whether workers collect. `table`
-    is where collections are counted.
+    function for each worker to call, or is None. `gc` is the app's GC policy, and `collects` says
+    whether workers collect. `table` is where collections are counted.
     """
 
     def __init__(self, app: Any, interface: Interface, config: "dict[str, Any]") -> None:
@@ -47,6 +47,7 @@ class Preloaded:
         self.target: str = config["target"]
         self.path: list[str] = config["path"]
         self.after_fork: str | None = config["after_fork"]
+        self.gc: str = config["gc"]
         self.collects = True
         self.table: "memoryview[int]" = memoryview(b"")
 
