@@ -1,28 +1,37 @@
 """One test's explanation: asked for by the test itself, or by the run. Runs in the pytest process.
 
 `cow_worker.explain()` returns in the middle of a test's body, and only a traced round can answer
-it. So the call ends a measured round, by an exception, and the body runs again in a traced round.
+it. So the call ends each round, by an exception, until all is known: measured, traced, and one
+round for each piece of advice that is tried.
 Running the body a second time inside the first would need no exception. But it would enter the
 test's `with` blocks twice, and locks, ports and patches are not made for that.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from pytest_cowmem.explain.advice import proposals
+from pytest_cowmem.explain.case import Accepted, Case
 from pytest_cowmem.explain.leak_round import NOTHING, LeakRound
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound
+from pytest_cowmem.explain.tried import settled, to_try
 from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.growth_round import GrowthRound
+from pytest_cowmem.host.mold import Enough, Mold, Reforked
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.growth import LEAST_REQUESTS, Growth
 from pytest_cowmem.model.measurement import Measurement, Sample
-from pytest_cowmem.model.metrics import GROWTH, OF_GROWTH
+from pytest_cowmem.model.metrics import GROWTH, OF_GROWTH, PRIVATE
+from pytest_cowmem.model.policy import Policy
 
 Running = Callable[[Any], AbstractContextManager[Any]]
 Measured = Sample | Measurement  # whose values and requests an explanation takes
@@ -35,32 +44,47 @@ class TraceFirst(BaseException):
 
 
 class Explainer:
-    """Explains one test; `explanation` is None until a traced round has given it."""
+    """Explains one test; `explanation` is None until it has been traced, and advice was tried.
 
-    def __init__(self, master: Preforked, timeout: float, rootdir: Path) -> None:
+    `raw` starts a master that forks molds. `accepted` is what the baseline has of the test.
+    """
+
+    def __init__(
+        self,
+        master: Preforked,
+        timeout: float,
+        rootdir: Path,
+        raw: Callable[[], Preforked],
+        accepted: Accepted = Accepted(),  # noqa: B008  # it is frozen
+    ) -> None:
         self.explanation: Explanation | None = None
+        self.accepted = accepted
         self._master = master
+        self._raw = raw
         self._timeout = timeout
         self._rootdir = rootdir
         self._measured: Measured | None = None
         self._left = NOTHING
+        self._case: Case | None = None
+        self._under_policy: int | None = None
 
     def asked(self, current: Round) -> Explanation:
-        """The explanation that a test's body asks for.
-
-        A traced round makes it where it is not made yet. A measured round ends here by TraceFirst.
-        """
+        """The explanation that a test's body asks for. Where it is not made yet, TraceFirst."""
         if self.explanation is None:
-            if not isinstance(current, TracedRound):
-                self._note(current)
-                raise TraceFirst
-            self._trace(current)
-        assert self.explanation is not None
+            self._note(current)
+            raise TraceFirst
         return self.explanation
 
     def _note(self, current: Round) -> None:
-        if isinstance(current, LeakRound):
+        """Keep what a round that ends here is for."""
+        if isinstance(current, TracedRound):
+            self._trace(current)
+        elif isinstance(current, LeakRound):
             self._left = current.left()
+        elif isinstance(current.master, Reforked):
+            self._under_policy = current.finish().values[PRIVATE]
+        elif isinstance(current, Mold):
+            pass  # it is there to serve
         elif isinstance(current, GrowthRound):
             assert isinstance(self._measured, Sample)
             self._measured = self._measured.with_growth(current.growth())
@@ -116,8 +140,9 @@ class Explainer:
             self.growth(body, self._measured, running)
         with suppress(TraceFirst):
             self._look_for_leaks(body, running)
-        with running(self._traced_round()):
+        with suppress(TraceFirst), running(self._traced_round()):
             body()
+        self._advise(body, running)
         if self.explanation is None:
             raise CannotMeasure(
                 "the test asks for an explanation in one round and not in the next: "
@@ -134,6 +159,7 @@ class Explainer:
             with running(self._traced_round()) as current:
                 body()
                 self._trace(current)
+            self._advise(body, running)
         assert self.explanation is not None
         return self.explanation
 
@@ -157,4 +183,63 @@ class Explainer:
         values = dict(self._measured.values)
         if self._measured.growth and self._measured.growth.warming:  # no leak
             del values[GROWTH]
-        self.explanation = make(current.trace(), values, facts, self._rootdir, self._left)
+        trace = current.trace()
+        why = make(trace, values, self._rootdir, self._left)
+        self._case = Case.of(why, trace, facts, self.accepted, self._rootdir)
+
+    def _advise(self, body: Callable[[], object], running: Running) -> None:
+        """Make the explanation of the traced round, with advice: try what can be tried."""
+        if self._case is None:
+            return
+        said = proposals(self._case)
+        gains = self._gains(to_try(said), body, running)
+        advice = settled(said, self._private(), gains)
+        self.explanation = replace(self._case.why, advice=advice)
+
+    def _gains(
+        self, policies: Sequence[Policy], body: Callable[[], object], running: Running
+    ) -> dict[Policy, int]:
+        """What each policy wins back, in bytes, without those under which the body does not run.
+
+        A mold that does nothing is what they are compared with: a raw master has another layout.
+        """
+        gains: dict[Policy, int] = {}
+        without = self._private_under(Policy(), body, running) if policies else None
+        if without is not None:
+            for policy in policies:
+                private = self._private_under(policy, body, running)
+                if private is not None:
+                    gains[policy] = without - private
+        return gains
+
+    def _private(self) -> int:
+        """What was measured in the layout that advice is tried in, in bytes."""
+        measured = self._measured
+        assert measured is not None
+        if isinstance(measured, Measurement) and PRIVATE in measured.layouts:
+            return measured.layouts[PRIVATE][0]
+        return measured.values[PRIVATE]
+
+    def _private_under(
+        self, policy: Policy, body: Callable[[], object], running: Running
+    ) -> int | None:
+        """Private bytes of a body in a worker under a policy; None where it did not run through.
+
+        The body runs once more in the mold where that is to serve something.
+        """
+        self._under_policy = None
+        try:
+            with Mold(self._raw(), self._timeout, policy) as mold:
+                if policy.requests:
+                    with suppress(Enough, TraceFirst), running(nullcontext(mold)):
+                        body()
+                with running(Round(Reforked(mold), self._timeout)) as current:
+                    body()
+                    self._note(current)
+        except TraceFirst:
+            pass
+        except (KeyboardInterrupt, pytest.exit.Exception):
+            raise
+        except BaseException:  # a scenario may not work twice, and pytest.fail is none of Exception
+            return None
+        return self._under_policy

@@ -2,10 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from pytest_cowmem.explain.advice import Case, advise
 from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.leak_round import NOTHING, Left
@@ -13,15 +11,14 @@ from pytest_cowmem.explain.leaks import with_leaks
 from pytest_cowmem.explain.places import ZYGOTE_SIDE, is_plugins, module_of, shown
 from pytest_cowmem.explain.rows import Growth, Row, Trace
 from pytest_cowmem.model.explanation import COLLECTIONS, Collections, Container, Explanation, Line
-from pytest_cowmem.model.facts import Facts
 
 
 def make(
-    trace: Trace, values: Mapping[str, int], facts: Facts, rootdir: Path, left: Left = NOTHING
+    trace: Trace, values: Mapping[str, int], rootdir: Path, left: Left = NOTHING
 ) -> Explanation:
     """The explanation of a traced round, and of the measured rounds' `values` by metric.
 
-    `facts` is what the master said of itself, and `left` what a leak round found.
+    `left` is what a leak round found. It has no advice yet.
     """
     charged = trace.charged
     rows = [row for row in charged.rows if not is_plugins(row.place)]
@@ -33,7 +30,7 @@ def make(
     containers = _containers(trace.containers, modules, rootdir)
     containers = with_leaks(containers, left.keepers, modules, rootdir)
     explained = sum(row.bytes for row in rows)
-    explanation = Explanation(
+    return Explanation(
         measured=values,
         explained=explained,
         gone=sum(row.gone for row in rows),
@@ -47,8 +44,6 @@ def make(
         objects=trace.objects,
         more=left.types,
     )
-    case = Case(explanation, trace.requests, facts, charged.collects, trace.tells_warm_up)
-    return replace(explanation, advice=advise(case))
 
 
 def _lines(rows: Iterable[Row], files: Mapping[str, str], rootdir: Path) -> tuple[Line, ...]:
@@ -89,16 +84,20 @@ def _beside(rows: Sequence[Row], rootdir: Path) -> tuple[tuple[str, int], ...]:
 def _collections(
     rows: Iterable[Row], files: Mapping[str, str], rootdir: Path
 ) -> tuple[Collections, ...]:
-    """The collections of each generation at each line, most bytes first."""
-    rows_of: dict[tuple[str, int, str, int], list[Row]] = defaultdict(list)
+    """The collections of each generation at each line, most bytes first.
+
+    Those that were called are apart from those that came by themselves.
+    """
+    rows_of: dict[tuple[str, int, str, int, bool], list[Row]] = defaultdict(list)
     for row in rows:
         if row.generation is not None:
             module = module_of(row.place, files, rootdir)
             path = shown(row.place.path or "", rootdir)
-            rows_of[path, row.place.line, module, row.generation].append(row)
+            key = path, row.place.line, module, row.generation, row.called
+            rows_of[key].append(row)
     collections = [
-        Collections(*place, times=len(its), bytes=sum(row.bytes for row in its))
-        for place, its in rows_of.items()
+        Collections(path, line, module, number, len(its), sum(row.bytes for row in its), called)
+        for (path, line, module, number, called), its in rows_of.items()
     ]
     return tuple(sorted(collections, key=lambda part: -part.bytes))
 

@@ -55,6 +55,17 @@ def overlay(
     return Overlay(len(copied), by_module.residents(named), by_type.residents(types), rest, empty)
 
 
+def on_pages(records: "array[int]", pages: Iterable[int]) -> "array[int]":
+    """The records of the objects that lie on some of these pages, wholly or in part."""
+    wanted, found = set(pages), array("Q")
+    for first in range(0, len(records), _RECORD_WORDS):
+        page = records[first] // PAGE
+        last = (records[first] + records[first + 1] - 1) // PAGE
+        if page in wanted or (page < last and not wanted.isdisjoint(range(page, last + 1))):
+            found += records[first : first + _RECORD_WORDS]
+    return found
+
+
 def new_bytes(
     records: "array[int]", names: Sequence[str], pages: Pages, old: set[int]
 ) -> dict[str, int]:

@@ -9,9 +9,9 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from pytest_cowmem.explain.overlay import new_bytes, overlay
+from pytest_cowmem.explain.overlay import new_bytes, on_pages, overlay
 from pytest_cowmem.explain.pages import Pages, Regions
-from pytest_cowmem.explain.rows import Account, Growth, Trace
+from pytest_cowmem.explain.rows import Account, Growth, Trace, reading
 from pytest_cowmem.explain.watch import Watch
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
@@ -81,11 +81,19 @@ class TracedRound(Round):
         map_of_grown = self._map()
         types, modules = self.master.ask_twin(messages.MAP, answers.Mapped)
         old: set[int] = set()
-        objects = overlay(self._map(), types, modules, pages.copied, regions, old)
+        residents = on_pages(self._map(), pages.copied)
+        objects = overlay(residents, types, modules, pages.copied, regions, old)
+        reader, numbers = reading(charged.rows)
+        its_pages = array("Q", [page for page in pages.copied if self._row_of(page) in numbers])
+        read = overlay(residents, types, modules, its_pages, regions, set())
         new = new_bytes(map_of_grown, grown.names, pages, old)
         containers = _growths(grown.entries, new, grown.places)
         loaded = self.master.facts.modules
-        return Trace(self.requests, self._warm, charged, objects, containers, loaded)
+        return Trace(self.requests, self._warm, charged, objects, containers, loaded, reader, read)
+
+    def _row_of(self, page: int) -> int:
+        """The row of the worker's log that made a page private; -1 for none."""
+        return self._watch.rows.get(page, -1)
 
     def _rows_of(self, pages: Iterable[int]) -> Counter[int]:
         """How many of these pages each row of the worker's log has."""

@@ -3,13 +3,16 @@
 The worker sends plain tuples and counts pages (zygote/trace/lines.py); here they become bytes.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Self
 
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import Overlay
+from pytest_cowmem.zygote.trace.faults import CALLED
+
+NOTHING = Overlay(0, (), (), (), {})
 
 
 class Importing(NamedTuple):
@@ -46,7 +49,8 @@ class Place(NamedTuple):
 class Row(NamedTuple):
     """What was charged at once to a place, or to a collection that came there, in bytes.
 
-    `generation` is the collection's, None for a line. `late` is whether it came after the mark.
+    `generation` is the collection's, None for a line, and `called` says that code asked for it.
+    `number` is the row's in the worker's log. `late` is whether it came after the mark.
     `bytes` are private at the end, `copied` the part on pages that the twin has too, and `gone` was
     given back.
     """
@@ -57,6 +61,8 @@ class Row(NamedTuple):
     bytes: int
     copied: int
     gone: int
+    called: bool = False
+    number: int = -1
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,9 @@ class Account:
 
     `files` maps the files that the rows name to their modules, as far as the worker knows them.
     `collects` is whether the garbage collector was on at the end. `unseen` is the bytes that came
-    where nobody listened, and `tracer` those that tracing itself made private.
+    where nobody listened, and `tracer` those that tracing itself made private. `turned_on` is the
+    file and line that first called gc.enable(), None for none. `uncompiled` names the modules that
+    have no byte code on disk.
     """
 
     rows: tuple[Row, ...]
@@ -73,6 +81,8 @@ class Account:
     collects: bool
     unseen: int
     tracer: int
+    turned_on: tuple[str, int] | None = None
+    uncompiled: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -86,17 +96,47 @@ class Account:
         rows = [
             Row(
                 Place.of(place),
-                collection - 1 if collection else None,
+                collection % CALLED - 1 if collection else None,
                 late,
                 private[number] * PAGE,
                 copied[number] * PAGE,
                 (faults - private[number]) * PAGE,
+                collection >= CALLED,
+                number,
             )
             for number, collection, late, faults, *place in account["rows"]
         ]
         unseen = account["unseen"] * PAGE
         tracer = max(0, left * PAGE - unseen)
-        return cls(tuple(rows), account["files"], account["collects"], unseen, tracer)
+        return cls(
+            tuple(rows),
+            account["files"],
+            account["collects"],
+            unseen,
+            tracer,
+            account["turned_on"],
+            frozenset(account["uncompiled"]),
+        )
+
+
+def reading(rows: Iterable[Row]) -> tuple[Place | None, set[int]]:
+    """The line of the app that copied most, and the numbers of its rows; None and none without one.
+
+    What was imported there does not count.
+    """
+    copied, numbers = Counter[tuple[str, int]](), defaultdict[tuple[str, int], set[int]](set)
+    places = {}
+    for row in rows:
+        place = row.place
+        if place.path and row.generation is None and not place.importing:
+            at = place.path, place.line
+            places[at] = place
+            copied[at] += row.copied
+            numbers[at].add(row.number)
+    for at, size in copied.most_common(1):
+        if size:
+            return places[at], numbers[at]
+    return None, set()
 
 
 class Growth(NamedTuple):
@@ -117,7 +157,9 @@ class Trace:
     """All that a traced round gave.
 
     `warm` counts the requests before the mark that begins the steady state, None without a mark.
-    `containers` has those that grew, by name. `loaded` names the zygote's modules.
+    `containers` has those that grew, by name. `loaded` names the zygote's modules. `reader` is a
+    place in the app that copied more than its other lines, None for none, and `read` what lies on
+    the pages that it copied.
     """
 
     requests: int
@@ -126,6 +168,8 @@ class Trace:
     objects: Overlay
     containers: Mapping[str, Growth]
     loaded: frozenset[str]
+    reader: Place | None = None
+    read: Overlay = NOTHING
 
     @property
     def tells_warm_up(self) -> bool:

@@ -54,8 +54,9 @@ class Collections:
     """Garbage collections of one generation that came at one line of the app, and the bytes that
     they made private and that were so at the end.
 
-    Where none of the app's code was on the stack, `path` is "", `line` is 0, and `module` is the
-    library that ran.
+    `called` says that they did not come by themselves: the line, or a library under it, asked for
+    them, as gc.collect() does. Where none of the app's code was on the stack, `path` is "", `line`
+    is 0, and `module` is the library that ran.
     """
 
     path: str
@@ -64,6 +65,7 @@ class Collections:
     generation: int
     times: int
     bytes: int
+    called: bool = False
 
     @property
     def place(self) -> str:
@@ -80,8 +82,8 @@ class Container:
     that is unknown. The `unit` is "bytes" of a text, whose bytes are counted.
 
     `a_request` is how many entries more it has after each request, and `bytes_a_request` what they
-    take; 0 where it does not grow with requests, or where nothing leaks. `bound` is the most entries
-    that such a container can have, 0 where nothing says so.
+    take; 0 where it does not grow with requests, or where nothing leaks. `bound` is the most
+    entries that such a container can have, 0 where nothing says so.
     """
 
     name: str
@@ -167,14 +169,15 @@ class Overlay:
 class Advice:
     """What to do, by the name of its rule.
 
-    `gain` is the bytes that a worker lost to it, None where that was not measured. `about` is the
-    container, the imported module or the `path:line` that it is about; "" where it is none of them.
+    `gain` is what was measured: private bytes without it, minus private bytes where it was tried.
+    None where it was not tried. `about` has the containers, imported modules or `path:line` that it
+    is about.
     """
 
     rule: str
     text: str
     gain: int | None
-    about: str = ""
+    about: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

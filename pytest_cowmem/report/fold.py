@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pytest_cowmem.model.cause import CONTAINER, IMPORT, Cause
-from pytest_cowmem.model.explanation import Explanation, Overlay, by_statement
+from pytest_cowmem.model.explanation import Advice, Explanation, Overlay, by_statement
 from pytest_cowmem.report.since import WORTH, Part, Since
 
 AnyPart = TypeVar("AnyPart", bound=Part)
@@ -50,7 +50,7 @@ def folded(
             sorted(_new(explanation.containers, since), key=lambda it: not it.a_request)
         ),
         objects=explanation.objects if copied else _NOTHING,
-        advice=tuple(advice for advice in explanation.advice if advice.about not in subjects),
+        advice=tuple(said for said in explanation.advice if not _is_old(said, subjects)),
     )
     return new, _already(explanation, since)
 
@@ -70,6 +70,11 @@ def _old_subjects(explanation: Explanation, since: Since) -> set[str]:
     names = {line.place for line in _old(explanation.lines, since)}
     names |= {container.name for container in _old(explanation.containers, since)}
     return names | {late.by for late in _old(by_statement(explanation.imports), since)}
+
+
+def _is_old(advice: Advice, subjects: set[str]) -> bool:
+    """Whether advice is about nothing but what the baseline has already."""
+    return bool(advice.about) and subjects.issuperset(advice.about)
 
 
 def _already(explanation: Explanation, since: Since) -> Already:

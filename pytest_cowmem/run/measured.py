@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_cowmem.explain.asked import Explainer
+from pytest_cowmem.explain.case import Accepted
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.machine import describe, profile_key
 from pytest_cowmem.host.preforked import Preforked
@@ -79,8 +80,15 @@ def client_for(
             pytrace=False,
         )
     settings = session.settings
-    explainer = Explainer(master, settings.timeout, settings.rootdir)
     gate = gate_for(session, renames, item, master)
+    accepted = Accepted(gate.accepted.modules if gate.accepted else {})
+    explainer = Explainer(
+        master,
+        settings.timeout,
+        settings.rootdir,
+        lambda: session.zygotes.raw(master.app),
+        accepted,
+    )
     recorded = session.baseline.profiles.get(gate.conditions.profile, Profile())
     with CowWorker(explainer.asked) as client:
         scenario = Scenario(

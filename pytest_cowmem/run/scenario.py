@@ -20,6 +20,7 @@ from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
+from pytest_cowmem.report.ranked import red_metrics
 from pytest_cowmem.run.causes import Causes
 from pytest_cowmem.run.prove import KINDS, prove
 from pytest_cowmem.run.settings import Settings
@@ -135,6 +136,8 @@ class Scenario:
 
     def _traced(self, body: Body, record: Record) -> Record:
         """The record with its explanation, or with a note where a traced round did not work."""
+        red = frozenset(red_metrics(record)) if record.failed else frozenset()
+        self.explainer.accepted = replace(self.explainer.accepted, red=red)
         try:
             explanation = self.explainer.explain(body, record.measurement, self._running)
         except (KeyboardInterrupt, pytest.exit.Exception):

@@ -38,7 +38,7 @@ def explained(zygotes):
             client.enter_round(current)
             body(client)
             trace = current.trace()
-        return make(trace, sample.values, zygote.facts, ROOT)
+        return make(trace, sample.values, ROOT)
 
     return run
 

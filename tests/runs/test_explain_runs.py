@@ -48,7 +48,7 @@ def test_a_red_test_says_why_and_a_green_one_does_not(project):
     )
     text = " ".join(before_the_end(result).split())
     assert "bare.py:" in text.partition("read less:")[2]
-    assert " reads or writes shared objects on about " in text
+    assert " reads or writes shared objects, which copied " in text
     assert "% of it; " in text
     assert text.count("A traced round explains ") == 1
     explained = before_the_end(result).partition("\nwhere ")[2].partition("= cowmem =")[0]
@@ -131,7 +131,7 @@ def test_explain_gives_the_same_as_data_in_every_round(project):
             assert 0.9 < why.share < 1.1
             assert [advice.rule for advice in why.advice] == ["read less"]
         def test_rounds():
-            assert len(seen) == 4 and seen.count(seen[0]) == 4  # traced, and three measured
+            assert len(seen) == 3 and seen.count(seen[0]) == 3
         """,
         "--cowmem-rounds=3",
         app="bare:busy",
@@ -272,7 +272,7 @@ def test_an_explanation_asked_for_is_not_of_the_round_that_compiles(project, pyt
             assert ("late_tables", "late_tables", "late_wsgi.py:2") in found
             assert ("late_rows", "late_tables", "late_wsgi.py:2") in found
             (preload,) = [advice for advice in why.advice if advice.rule == "preload"]
-            assert preload.gain == sum(it.bytes for it in why.imports)
+            assert why.private - 64 * 1024 < preload.gain <= why.private
         """,
         app="late_wsgi:app",
     )

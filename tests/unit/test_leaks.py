@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import records
 
-from pytest_cowmem.explain.advice import Case, advise
+from pytest_cowmem.explain.advice import proposals
+from pytest_cowmem.explain.case import Case
 from pytest_cowmem.explain.leak_round import Keeper
 from pytest_cowmem.explain.leaks import with_leaks
 from pytest_cowmem.model.explanation import Container, Explanation, Overlay
@@ -131,12 +132,12 @@ SAID = [
 def test_a_leak_names_what_grows_with_requests_or_else_what_there_is_more_of(
     containers, more, text
 ):
-    said = advise(case(containers=containers, more=more))
+    said = proposals(case(containers=containers, more=more))
     assert [it.text for it in said if it.rule == "leak"] == [BEHIND + text]
 
 
 def test_what_grows_with_requests_is_no_cache_to_share():
-    assert [(it.rule, it.text.split()[0]) for it in advise(LEAK)] == [
+    assert [(it.rule, it.text.split()[0]) for it in proposals(LEAK)] == [
         ("leak", "each"),
         ("share cache", "shop.CACHE"),
     ]
@@ -145,4 +146,4 @@ def test_what_grows_with_requests_is_no_cache_to_share():
 @pytest.mark.parametrize("growth", [0, 8])
 def test_nothing_leaks_where_growth_says_so(growth):
     steady = case(measured={"private": 2 * MIB, "growth": growth})
-    assert "leak" not in {it.rule for it in advise(steady)}
+    assert "leak" not in {it.rule for it in proposals(steady)}

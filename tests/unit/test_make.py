@@ -4,15 +4,18 @@ import json
 from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import records
 
+from pytest_cowmem.explain.advice import proposals
 from pytest_cowmem.explain.bymodule import by_module, home
+from pytest_cowmem.explain.case import Accepted, Case
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.places import ZYGOTE_SIDE
-from pytest_cowmem.explain.rows import Account, Growth, Importing, Place, Row, Trace
+from pytest_cowmem.explain.rows import Account, Growth, Importing, Place, Row, Trace, reading
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import (
     Collections,
@@ -25,6 +28,7 @@ from pytest_cowmem.model.explanation import (
     by_statement,
 )
 from pytest_cowmem.model.typed import typed
+from pytest_cowmem.zygote.trace.faults import CALLED
 
 ROOT = Path("/srv")
 VIEWS, FLASK = "/srv/shop/views.py", "/usr/lib/python3/dist-packages/flask/app.py"
@@ -36,7 +40,7 @@ NO_APP = NO_LIBRARY = (None, 0, "")
 PLUGIN = f"{ZYGOTE_SIDE}wire.py"
 
 # As zygote/trace/lines.py tells them: row, collection, whether late, faults, and the place.
-TOLD = {
+TOLD: dict[str, Any] = {
     "rows": [
         (1, 0, False, 290, *VIEW, FLASK, 20, "run", None),
         (2, 0, True, 10, *VIEW, FLASK, 20, "run", None),
@@ -54,6 +58,7 @@ TOLD = {
         (14, 0, False, 6, *NO_APP, "/usr/lib/python3.11/json/decoder.py", 5, "load", None),
         (15, 3, False, 40, *VIEW, FLASK, 10, "call", None),
         (16, 1, True, 29, *NO_APP, FLASK, 10, "call", None),
+        (20, CALLED + 1, True, 0, *NO_APP, FLASK, 10, "call", None),
         (17, 1, True, 1, *NO_APP, FLASK, 10, "call", None),
         (18, 0, False, 30, *VIEW, *NO_LIBRARY, None),  # came and went
         (19, 0, False, 2, *NO_APP, PLUGIN, 41, "send", None),
@@ -61,6 +66,8 @@ TOLD = {
     "files": FILES,
     "collects": True,
     "unseen": 5,
+    "turned_on": (FLASK, 33),
+    "uncompiled": ["shop.tables"],
 }
 PRIVATE = Counter({row[0]: row[3] for row in TOLD["rows"]}) - Counter({18: 30})
 COPIED = Counter({1: 290, 3: 9, 15: 40, 13: 7})
@@ -76,6 +83,8 @@ TRACE = Trace(
         "shop.views.NOTHING_NEW": Growth(3, 4, 0, VIEWS, 8),
     },
     loaded=frozenset({"shop", "shop.views"}),
+    reader=Place(*VIEW, *NO_LIBRARY, None),
+    read=OBJECTS,
 )
 MEASURED = {"private": 600 * PAGE, "first": 9, "fresh": 4, "copied": 6, "gc_copied": 2}
 FACTS = replace(records.FACTS, gc_frozen=375, threads=("poller",))
@@ -83,7 +92,7 @@ FACTS = replace(records.FACTS, gc_frozen=375, threads=("poller",))
 
 @pytest.fixture
 def why():
-    return make(TRACE, MEASURED, FACTS, ROOT)
+    return make(TRACE, MEASURED, ROOT)
 
 
 def test_rows_of_one_line_are_one_with_libraries_beside(why):
@@ -122,8 +131,10 @@ def test_collections_are_at_their_lines(why):
     assert why.collections == (
         Collections("shop/views.py", 7, "shop.views", 2, 1, 40 * PAGE),
         Collections("", 0, "flask", 0, 2, 30 * PAGE),
+        Collections("", 0, "flask", 0, 1, 0, called=True),
     )
-    assert [part.place for part in why.collections] == ["shop/views.py:7", "no line of the app"]
+    nowhere = "no line of the app"
+    assert [part.place for part in why.collections] == ["shop/views.py:7", nowhere, nowhere]
 
 
 def test_containers_belong_to_modules_that_were_loaded_late_too(why):
@@ -156,8 +167,32 @@ def test_late_imports_and_objects_are_told(why):
     assert why.objects == OBJECTS
 
 
-def test_advice_is_given(why):
-    assert [advice.rule for advice in why.advice] == ["share cache", "threads"]
+def case_of(trace, values):
+    return Case.of(make(trace, values, ROOT), trace, FACTS, Accepted(), ROOT)
+
+
+def test_rules_look_at_a_case_of_it(why):
+    case = case_of(TRACE, MEASURED)
+    assert (case.why, case.requests, case.facts, case.collects) == (why, 30, FACTS, True)
+    assert case.turned_on == "flask/app.py:33"
+    assert case.uncompiled == {"shop.tables"}
+    assert (case.reader, case.read) == (why.lines[0], OBJECTS)
+    assert case_of(replace(TRACE, reader=None), MEASURED).reader is None
+    quiet = Account.of({**TOLD, "turned_on": None, "uncompiled": []}, PRIVATE, COPIED)
+    assert case_of(replace(TRACE, charged=quiet), MEASURED).turned_on == ""
+
+
+def test_the_line_that_copied_most_is_that_of_all_its_rows_without_imports():
+    reader, numbers = reading(TRACE.charged.rows)
+    assert (reader and reader[:3], numbers) == (VIEW, {1, 2, 3, 4, 5, 18})
+    copied = Account.of(TOLD, PRIVATE, Counter({9: 18, 6: 47, 15: 40, 13: 7}))
+    assert reading(copied.rows) == (copied.rows[12].place, {13})
+    assert reading(Account.of(TOLD, PRIVATE, Counter()).rows) == (None, set())
+
+
+def test_advice_is_proposed():
+    said = [proposal.rule for proposal in proposals(case_of(TRACE, MEASURED))]
+    assert said == ["share cache", "freeze", "threads"]
 
 
 def test_advice_on_a_leak_takes_a_mark_that_requests_came_after():
@@ -167,8 +202,8 @@ def test_advice_on_a_leak_takes_a_mark_that_requests_came_after():
         (replace(TRACE, warm=30), False),
         (replace(TRACE, warm=None), False),
     ):
-        advice = make(trace, growing, FACTS, ROOT).advice
-        assert ("leak" in {said.rule for said in advice}) is leaks
+        said = proposals(case_of(trace, growing))
+        assert ("leak" in {proposal.rule for proposal in said}) is leaks
 
 
 def test_the_measured_values_are_held_once(why):

@@ -3,6 +3,7 @@
 Runs in a traced worker, and in its twin until that is hushed.
 """
 
+import gc
 import itertools
 import mmap
 import os
@@ -13,14 +14,22 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_cowmem.zygote.trace import stacks
+from pytest_cowmem.zygote.trace import notes, stacks
 
 _getpid, _read, _write = os.getpid, os.read, os.write
 _usage, _WHO = resource.getrusage, resource.RUSAGE_THREAD
 _OLDEST = 2  # generation
-# What runs in a collection's callback, and is not to be listened to.
+# Added to a collection's number in the log where code asked for it.
+CALLED = 8
+# There the collector does not look at its counts again before it runs, always as generation 1.
+_INCREMENTAL = (3, 14) <= sys.version_info < (3, 14, 5)
+# What runs in a collection's callback or in the app's place, and is not to be listened to.
 _OWN_FILES = frozenset(
-    {stacks.StackTable.key.__code__.co_filename, (lambda: None).__code__.co_filename}
+    {
+        stacks.StackTable.key.__code__.co_filename,
+        notes.watch_enabling.__code__.co_filename,
+        (lambda: None).__code__.co_filename,
+    }
 )
 _WORD = 8  # bytes
 _MOST_CODES = 1 << 17
@@ -43,7 +52,7 @@ def touch(words: "memoryview[int]", count: int) -> None:
 
 class Log:
     """Page faults charged. Each time they go into a row of integers: the key, the number of faults,
-    and which collection it was, 0 for none, else its generation + 1.
+    and which collection it was: 0 for none, else its generation + 1, and CALLED besides.
 
     The log lies in memory of its own, mapped and touched beforehand. A dictionary that grows would
     take free places on the app's pages first, and these pages would not be charged to the app's
@@ -99,15 +108,17 @@ class Thread:
 
     `last` is the thread's count of faults up to which all are charged; `own` are the tracer's.
     `code` and `at` say where the thread is. `at` is a line or, below zero, ~(an instruction's
-    offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting.
+    offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting,
+    and `called` is CALLED where it was asked to.
     """
 
-    __slots__ = ("at", "code", "collects", "deaf", "last", "own", "times")
+    __slots__ = ("at", "called", "code", "collects", "deaf", "last", "own", "times")
 
     def __init__(self, last: int) -> None:
         self.last = last
         self.own = 0
         self.times = 0
+        self.called = 0
         self.code: CodeType | None = None
         self.at = 0
         self.deaf = self.collects = False
@@ -275,9 +286,10 @@ class Tracer:
         if phase == "start":
             if not thread.deaf:
                 self.charge(thread, *_interrupted(), now)
+                thread.called = CALLED if was_called(info) else 0
                 thread.deaf = thread.collects = True
         elif thread.collects:
-            collection = min(info.get("generation", _OLDEST), _OLDEST) + 1
+            collection = min(info.get("generation", _OLDEST), _OLDEST) + 1 + thread.called
             key = self.stacks.key(*_interrupted())
             new = now - thread.last
             self._tell(self.log.add(key, new, collection), new)
@@ -285,6 +297,17 @@ class Tracer:
             thread.own += thread.last - now
             thread.times += 1
             thread.deaf = thread.collects = False
+
+
+def was_called(info: "dict[str, Any]") -> bool:
+    """Whether code asked for the collection that begins, as gc.collect() does.
+
+    One that is due begins with more objects counted than the threshold (Python/gc.c), and the
+    counts are set back after the callbacks have run.
+    """
+    if _INCREMENTAL and info.get("generation") == 1:
+        return False
+    return not gc.isenabled() or gc.get_count()[0] <= gc.get_threshold()[0]
 
 
 def _interrupted() -> "tuple[FrameType | None, int]":

@@ -151,7 +151,7 @@ def _sum(keepers: "list[Keeper]") -> Keeper:
 def _traced_names() -> "dict[int, str]":
     """The names that a traced round has for containers, by their id()."""
     modules = frozenset(name for name, _ in namespaces.loaded())
-    return {id(it.value): it.name for it, _ in list(containers.counted(modules))}
+    return {id(it.value): it.name for (it, *_), _ in list(containers.counted(modules))}
 
 
 _search: "Search | None" = None

@@ -159,7 +159,7 @@ def disarm() -> "dict[str, Any]":
 
     rows         [(row, collection, whether it came after the mark, page faults, app file, line,
                  function, library file, line, function, (outermost, innermost module imported))];
-                 `collection` is a generation + 1, or 0 for none
+                 `collection` is as the log has it (faults.py)
     files        {file: module} of the files named
     collects     whether the collector is on
     unseen       faults that are in no row, nor the tracer's own: nobody listened in their thread,

@@ -8,7 +8,7 @@ objects, and both count what their containers hold. The pytest process gives the
 from typing import Any
 
 from pytest_cowmem.zygote import messages
-from pytest_cowmem.zygote.trace import containers, lines, objects
+from pytest_cowmem.zygote.trace import containers, lines, notes, objects
 
 Message = tuple[Any, ...]
 
@@ -23,6 +23,7 @@ def prepare(fd: int, watch: int, roots: "list[str]") -> None:
     global _fd
     _fd = fd
     lines.prepare(roots, watch)
+    notes.watch_enabling()
 
 
 def answer_in_worker(kind: str, *fields: Any) -> Message:
@@ -32,7 +33,10 @@ def answer_in_worker(kind: str, *fields: Any) -> Message:
     elif kind == messages.MARK:
         lines.mark()
     elif kind == messages.CHARGED:
-        return (kind, lines.disarm())
+        account = lines.disarm()
+        account["turned_on"] = notes.turned_on()
+        account["uncompiled"] = notes.without_byte_code()
+        return (kind, account)
     elif kind == messages.GROWN:
         (held,) = fields
         return (kind, *containers.write_grown(_fd, held, lines.app_code(), lines.is_app))
