@@ -120,7 +120,7 @@ def _modules(
     """Bytes by module, where what is kept counts for the module that keeps it."""
     charges = [(line.module, line.bytes, line.late) for line in lines]
     charges += [(COLLECTIONS, part.bytes, 0) for part in collections]
-    kept = Counter[str]()
+    kept, leaked = Counter[str](), Counter[str]()
     for container in containers:
-        kept[container.module] += container.bytes
-    return by_module(charges, kept)
+        (leaked if container.a_request else kept)[container.module] += container.bytes
+    return by_module(charges, kept, leaked)

@@ -45,8 +45,8 @@ EXPLANATION = Explanation(
     modules=MODULES,
     objects=Overlay(9, (Resident("shop.data", MIB, 9, 9),), (Resident("str", MIB, 9, 9),), (), {}),
     advice=(
-        Advice("share cache", "shop.hooks.SEEN grows", 2 * MIB, "shop.hooks.SEEN"),
-        Advice("preload", "import sqlite3", 900 * KIB, "sqlite3"),
+        Advice("share cache", "shop.hooks.SEEN grows", 2 * MIB, ("shop.hooks.SEEN",)),
+        Advice("preload", "import sqlite3", 900 * KIB, ("sqlite3",)),
         Advice("threads", "threads are alive", None),
     ),
 )

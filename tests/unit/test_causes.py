@@ -21,6 +21,7 @@ from records import MIB, VALUES, record
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.cause import Cause, Shared
 from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.causes import causes, first_cause
 from pytest_cowmem.report.failure import explain_failure
@@ -129,12 +130,12 @@ def test_a_cause_that_is_less_than_half_of_the_growth_is_not_said_to_be_it():
 
 def said(found):
     """What a failure says below its table, as one line."""
-    text = " ".join(explain_failure(found).split())
+    text = " ".join(explain_failure(found, Invocation()).split())
     return text.partition("gc_collections")[2].partition(" ok ")[2]
 
 
 def test_what_is_new_comes_first_in_the_text_and_what_is_old_is_one_line():
-    text = explain_failure(red())
+    text = explain_failure(red(), Invocation())
     (private, *_), why = text.split("\n\n")[:2], text.split("\n\n")[2]
     assert private.startswith("private has regressed by 2.00 MiB")
     assert [line.rstrip() for line in why.splitlines()] == [
@@ -156,7 +157,7 @@ def test_what_is_old_is_not_told_where_it_is_little():
     for size, told in ((24 * KIB, True), (24 * KIB - 1, False)):
         sizes = {"shop.hooks": MODULES["shop.hooks"], "flask": size}
         explanation = replace(EXPLANATION, modules=sizes, lines=(FILL, FLASK), collections=())
-        text = explain_failure(red(explanation=explanation))
+        text = explain_failure(red(explanation=explanation), Invocation())
         assert ("already in the baseline: 1 line, 1 container and 2 imports, " in text) is told
 
 
@@ -226,7 +227,7 @@ def test_a_test_that_grew_alike_refers_to_the_other_and_claims_no_more():
     assert said(found) == (
         "grew as t.py::test_a did, whose explanation names shop/hooks.py:9 (container "
         "shop.hooks.SEEN). This test was not traced itself; run alone, it is "
-        "to accept them: pytest --cowmem --cowmem-update, then commit the baseline"
+        "to accept: pytest t.py::test_b --cowmem --cowmem-update, then commit the baseline"
     )
     assert known.untraced(App("shop:app", gc="freeze"), other) is None
     assert known.untraced(APP, replace(red("t.py::test_b", by=3 * MIB), explanation=None)) is None
@@ -252,8 +253,8 @@ def test_a_test_with_a_cause_that_was_explained_says_in_which_and_what_differs()
         "the same cause as in t.py::test_a, which is explained there: shop/hooks.py:9 "
         "(container shop.hooks.SEEN), 2.00 MiB by module, since the baseline: shop.hooks +2.25 "
         "MiB, shop.views +1.00 MiB, others -40.0 KiB new here, and not there: shop/views.py:7 "
-        "(import sqlite3) 900 KiB, shop/views.py:7 (view) 1.00 MiB to accept them: pytest "
-        "--cowmem --cowmem-update, then commit the baseline"
+        "(import sqlite3) 900 KiB, shop/views.py:7 (view) 1.00 MiB to accept: pytest "
+        "t.py::test_b --cowmem --cowmem-update, then commit the baseline"
     )
     third = known.traced(APP, red("t.py::test_c", by=4 * MIB))
     assert third.shared == Shared("t.py::test_a", KEPT)

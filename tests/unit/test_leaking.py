@@ -99,7 +99,12 @@ def test_a_module_without_a_source_may_have_made_it(load: Any) -> None:
 @pytest.fixture
 def search(monkeypatch: pytest.MonkeyPatch) -> Any:
     """`search(grow)` calls `grow` once between looks, and tells what is left."""
-    config: dict[str, Any] = {"target": "leaking_shop:app", "path": [], "after_fork": None}
+    config: dict[str, Any] = {
+        "target": "leaking_shop:app",
+        "path": [],
+        "after_fork": None,
+        "gc": "default",
+    }
 
     def run(grow: Any) -> Any:
         preloaded = worker.Preloaded(object(), None, config)  # type: ignore[arg-type]

@@ -178,16 +178,16 @@ def test_rules_look_at_a_case_of_it(why):
     assert case.uncompiled == {"shop.tables"}
     assert (case.reader, case.read) == (why.lines[0], OBJECTS)
     assert case_of(replace(TRACE, reader=None), MEASURED).reader is None
-    quiet = Account.of({**TOLD, "turned_on": None, "uncompiled": []}, PRIVATE, COPIED)
+    quiet = Account.of({**TOLD, "turned_on": None, "uncompiled": []}, PRIVATE, COPIED, left=16)
     assert case_of(replace(TRACE, charged=quiet), MEASURED).turned_on == ""
 
 
 def test_the_line_that_copied_most_is_that_of_all_its_rows_without_imports():
     reader, numbers = reading(TRACE.charged.rows)
     assert (reader and reader[:3], numbers) == (VIEW, {1, 2, 3, 4, 5, 18})
-    copied = Account.of(TOLD, PRIVATE, Counter({9: 18, 6: 47, 15: 40, 13: 7}))
+    copied = Account.of(TOLD, PRIVATE, Counter({9: 18, 6: 47, 15: 40, 13: 7}), left=16)
     assert reading(copied.rows) == (copied.rows[12].place, {13})
-    assert reading(Account.of(TOLD, PRIVATE, Counter()).rows) == (None, set())
+    assert reading(Account.of(TOLD, PRIVATE, Counter(), left=16).rows) == (None, set())
 
 
 def test_advice_is_proposed():
@@ -250,26 +250,40 @@ def test_an_import_is_at_the_statement_and_not_at_what_it_runs():
 
 
 @pytest.mark.parametrize(
-    ("charges", "kept", "sums"),
+    ("charges", "kept", "leaked", "sums"),
     [
-        ([("a", 5, 0), ("b", 3, 0), ("a", 2, 0)], {}, {"a": 7, "b": 3}),
+        ([("a", 5, 0), ("b", 3, 0), ("a", 2, 0)], {}, {}, {"a": 7, "b": 3}),
         # early: off the largest
         (
+            [("flask", 9, 6), ("reader", 20, 19)],
+            {"audit": 7},
+            {},
+            {"audit": 7, "flask": 6, "reader": 16},
+        ),
+        # its own lines took it, early or late
+        ([("shop", 5, 0), ("flask", 9, 0)], {"shop": 4}, {}, {"shop": 5, "flask": 9}),
+        ([("shop", 5, 5), ("flask", 9, 0)], {"shop": 4}, {}, {"shop": 5, "flask": 9}),
+        ([("shop", 5, 0), ("flask", 9, 9)], {}, {"shop": 4}, {"shop": 5, "flask": 9}),
+        # a leak is late
+        (
             [("flask", 9, 6), ("reader", 20, 0)],
+            {},
             {"audit": 7},
             {"audit": 7, "flask": 3, "reader": 19},
         ),
-        # its own lines took it
-        ([("shop", 5, 0), ("flask", 9, 0)], {"shop": 4}, {"shop": 5, "flask": 9}),
-        # a leak is late
-        ([("shop", 5, 0), ("flask", 3, 3)], {"shop": 3}, {"shop": 8}),
-        ([("shop", 5, 4), ("flask", 3, 3)], {"shop": 1}, {"shop": 5, "flask": 3}),
-        ([("a", 5, 1)], {"b": 9}, {"b": 5}),
-        ([("a", 5, 1), ("b", 4, 0)], {"c": 2, "d": 5}, {"a": 2, "c": 2, "d": 5}),
+        (
+            [("flask", 9, 6), ("reader", 20, 0)],
+            {"table": 4},
+            {"audit": 7},
+            {"audit": 7, "flask": 3, "reader": 15, "table": 4},
+        ),
+        ([("a", 5, 1)], {"b": 9}, {}, {"b": 5}),
+        ([("a", 5, 1)], {}, {"b": 9}, {"b": 5}),
+        ([("a", 5, 1), ("b", 4, 0)], {"c": 2, "d": 5}, {}, {"a": 2, "c": 2, "d": 5}),
     ],
 )
-def test_what_is_kept_counts_for_its_keeper_and_the_sum_stays(charges, kept, sums):
-    assert by_module(charges, kept) == sums
+def test_what_is_kept_counts_for_its_keeper_and_the_sum_stays(charges, kept, leaked, sums):
+    assert by_module(charges, kept, leaked) == sums
     assert sum(sums.values()) == sum(size for _, size, _ in charges)
 
 

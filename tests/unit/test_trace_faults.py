@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from pytest_cowmem.zygote.trace import faults
-from pytest_cowmem.zygote.trace.faults import Log, Thread, Tracer
+from pytest_cowmem.zygote.trace.faults import CALLED, Log, Thread, Tracer
 
 APP = "/srv/shop/views.py"
 FIRST, SECOND = (1, 2, 3, 4, 0), (5, 6, 0, 0, 1)
@@ -193,7 +193,7 @@ def test_a_collections_faults_are_kept_apart(tracer: Tracer) -> None:
         assert thread.deaf
         tracer.on_collection("stop", {"generation": 1})
     collections = [collection for _, _, _, collection, _ in tracer.log.rows() if collection]
-    assert (collections, thread.times, thread.deaf) == ([2, 2], 2, False)
+    assert ([it % CALLED for it in collections], thread.times, thread.deaf) == ([2, 2], 2, False)
 
 
 @pytest.fixture
