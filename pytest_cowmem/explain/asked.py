@@ -142,7 +142,7 @@ class Explainer:
             self._look_for_leaks(body, running)
         with suppress(TraceFirst), running(self._traced_round()):
             body()
-        self._advise(body, running)
+        self._advise(body, running, shown=True)
         if self.explanation is None:
             raise CannotMeasure(
                 "the test asks for an explanation in one round and not in the next: "
@@ -150,16 +150,19 @@ class Explainer:
             )
 
     def explain(
-        self, body: Callable[[], object], measured: Measured, running: Running
+        self, body: Callable[[], object], measured: Measured, running: Running, shown: bool
     ) -> Explanation:
-        """The explanation of a body that was measured; it is traced where it did not ask."""
+        """The explanation of a body that was measured; it is traced where it did not ask.
+
+        Its advice is tried where it is `shown`.
+        """
         if self.explanation is None:
             self._measured = measured
             self._look_for_leaks(body, running)
             with running(self._traced_round()) as current:
                 body()
                 self._trace(current)
-            self._advise(body, running)
+            self._advise(body, running, shown)
         assert self.explanation is not None
         return self.explanation
 
@@ -187,12 +190,12 @@ class Explainer:
         why = make(trace, values, self._rootdir, self._left)
         self._case = Case.of(why, trace, facts, self.accepted, self._rootdir)
 
-    def _advise(self, body: Callable[[], object], running: Running) -> None:
-        """Make the explanation of the traced round, with advice: try what can be tried."""
+    def _advise(self, body: Callable[[], object], running: Running, shown: bool) -> None:
+        """Make the explanation of the traced round, with advice that is tried where it is shown."""
         if self._case is None:
             return
         said = proposals(self._case)
-        gains = self._gains(to_try(said), body, running)
+        gains = self._gains(to_try(said) if shown else [], body, running)
         advice = settled(said, self._private(), gains)
         self.explanation = replace(self._case.why, advice=advice)
 

@@ -127,9 +127,3 @@ class Proposal:
 def at(part: Container | LateImport) -> str:
     """Where it is in the app, with a word before it; nothing where that is unknown."""
     return f" at {part.place}" if part.place else ""
-
-
-def listed(words: list[str]) -> str:
-    """Words as a list: "a, b and c"."""
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

@@ -4,6 +4,7 @@ Runs in the pytest process. Elsewhere every amount is a plain int: bytes, nanose
 """
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Literal
 
@@ -73,3 +74,9 @@ def render(amount: "int | float", unit: Unit) -> str:
 def render_change(amount: "int | float", unit: Unit) -> str:
     """A difference, rendered with its sign: "+1.25 MiB"."""
     return ("+" if amount > 0 else "") + render(amount, unit)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words as a list: "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from tabulate import tabulate
 
 from pytest_cowmem.model.explanation import Advice, Collections, Explanation, Line, Resident
-from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.model.units import listed, render, render_change
 from pytest_cowmem.report.fold import Already
 from pytest_cowmem.report.reasons import Gone, Reasons
 from pytest_cowmem.report.since import WORTH
@@ -135,9 +135,8 @@ def _already(already: Already | None) -> Iterator[str]:
         return
     counts = {"line": already.lines, "container": already.containers, "import": already.imports}
     told = [f"{count} {name}{'s' * (count > 1)}" for name, count in counts.items() if count]
-    *most, last = told
-    parts = f"{', '.join(most)} and {last}" if most else last
-    yield wrapped(f"already in the baseline: {parts}, {_size(already.bytes)}")
+    parts = "" if not told else f"{listed(told)}, "
+    yield wrapped(f"already in the baseline: {parts}{_size(already.bytes)}")
 
 
 def _on_copied_pages(shown: Reasons) -> Iterator[str]:

@@ -139,7 +139,9 @@ class Scenario:
         red = frozenset(red_metrics(record)) if record.failed else frozenset()
         self.explainer.accepted = replace(self.explainer.accepted, red=red)
         try:
-            explanation = self.explainer.explain(body, record.measurement, self._running)
+            explanation = self.explainer.explain(
+                body, record.measurement, self._running, record.failed or self.settings.explain
+            )
         except (KeyboardInterrupt, pytest.exit.Exception):
             raise
         # A test may raise SystemExit, and one that is measured does not fail for this round.

@@ -59,7 +59,7 @@ def explained(folder, measure, tmp_path):
                 client.enter_round(current)
                 body(client)
                 trace = current.trace()
-            return make(trace, sample.values, zygote.facts, folder)
+            return make(trace, sample.values, folder)
 
     return run
 

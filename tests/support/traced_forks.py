@@ -19,6 +19,7 @@ from typing import Any
 from pytest_cowmem.host import procfs
 from pytest_cowmem.zygote import forks, process, wire
 from pytest_cowmem.zygote.trace import lines
+from pytest_cowmem.zygote.trace.faults import CALLED
 
 HERE = Path(__file__).parent
 NOBODY = -1  # who looks at a traced fork
@@ -131,8 +132,8 @@ def charged() -> "dict[str, Any]":
     times: Counter[Any] = Counter()
     for _, collection, is_late, faults, *place in told["rows"]:
         if collection:
-            of_collections[collection - 1, *place] += faults
-            times[collection - 1, *place] += 1
+            of_collections[collection % CALLED - 1, *place] += faults
+            times[collection % CALLED - 1, *place] += 1
         else:
             of_lines[tuple(place)] += faults
             late[tuple(place)] += faults * is_late

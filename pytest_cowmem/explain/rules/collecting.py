@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from pytest_cowmem.explain.case import MOST_NAMES, WORTH, Case, Proposal, listed
+from pytest_cowmem.explain.case import MOST_NAMES, WORTH, Case, Proposal
 from pytest_cowmem.model.explanation import COLLECTIONS, Collections
 from pytest_cowmem.model.policy import Policy
-from pytest_cowmem.model.units import render
+from pytest_cowmem.model.units import listed, render
 
 # CPython 3.12 starts with 375 frozen objects, and gc.freeze() takes many thousands in any app.
 _FROZEN_FROM_START = 1_000

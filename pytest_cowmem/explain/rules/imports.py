@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from pytest_cowmem.explain.case import MOST_NAMES, WORTH, Case, Proposal, listed
+from pytest_cowmem.explain.case import MOST_NAMES, WORTH, Case, Proposal
 from pytest_cowmem.model.explanation import LateImport, by_statement
 from pytest_cowmem.model.policy import Policy
+from pytest_cowmem.model.units import listed
 
 
 def preload(case: Case) -> Iterator[Proposal]:
