@@ -183,3 +183,21 @@ def test_modules_without_byte_code_are_to_be_compiled_first(project, pytester, m
     said = advice_in(result)
     assert [*said] == ["preload", "compile"]
     assert said["compile"].startswith("late_rows is compiled in every worker that imports it")
+
+
+def test_advice_that_is_not_shown_is_not_tried(project, pytester):
+    test_file = """
+        def test_it(cow_worker):
+            with open("bodies", "a") as file:
+                file.write("x")
+            cow_worker.get("/import")
+        """
+    bodies = pytester.path / "bodies"
+
+    def count(*options):
+        bodies.unlink(missing_ok=True)
+        project(test_file, *options, app="curable:app").assert_outcomes(passed=1)
+        return len(bodies.read_text())
+
+    shown, written = count("--cowmem-update", "--cowmem-explain"), count("--cowmem-update=all")
+    assert shown - written == 2  # without and with what advice says
