@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pytest_cowmem.explain.advice import proposals
-from pytest_cowmem.explain.case import Accepted, Case
+from pytest_cowmem.explain.case import Accepted, Case, Proposal
 from pytest_cowmem.explain.leak_round import NOTHING, LeakRound
 from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound
@@ -82,7 +82,7 @@ class Explainer:
         elif isinstance(current, LeakRound):
             self._left = current.left()
         elif isinstance(current.master, Reforked):
-            self._under_policy = current.finish().values[PRIVATE]
+            self._under_policy = _figure(current)
         elif isinstance(current, Mold):
             pass  # it is there to serve
         elif isinstance(current, GrowthRound):
@@ -196,6 +196,11 @@ class Explainer:
             return
         said = proposals(self._case)
         gains = self._gains(to_try(said) if shown else [], body, running)
+        said = [
+            one
+            for one in said
+            if not (one.instead and one.policy in gains and self._leaks_under(one, body, running))
+        ]
         advice = settled(said, self._private(), gains)
         self.explanation = replace(self._case.why, advice=advice)
 
@@ -207,10 +212,10 @@ class Explainer:
         A mold that does nothing is what they are compared with: a raw master has another layout.
         """
         gains: dict[Policy, int] = {}
-        without = self._private_under(Policy(), body, running) if policies else None
+        without = self._under(Policy(), self._plain, body, running) if policies else None
         if without is not None:
             for policy in policies:
-                private = self._private_under(policy, body, running)
+                private = self._under(policy, self._plain, body, running)
                 if private is not None:
                     gains[policy] = without - private
         return gains
@@ -223,10 +228,32 @@ class Explainer:
             return measured.layouts[PRIVATE][0]
         return measured.values[PRIVATE]
 
-    def _private_under(
-        self, policy: Policy, body: Callable[[], object], running: Running
+    def _leaks_under(
+        self, proposal: Proposal, body: Callable[[], object], running: Running
+    ) -> bool:
+        """Whether requests leave something behind all the same where a proposal is followed.
+
+        What is filled before the fork is filled again where it leaks.
+        """
+        assert proposal.policy is not None
+        growth = self._under(proposal.policy, self._growing, body, running)
+        return growth is None or growth > OF_GROWTH.absolute
+
+    def _plain(self, master: Preforked) -> Round:
+        return Round(master, self._timeout)
+
+    def _growing(self, master: Preforked) -> Round:
+        assert self._measured is not None
+        return GrowthRound(master, self._timeout, self._measured.requests)
+
+    def _under(
+        self,
+        policy: Policy,
+        opened: Callable[[Preforked], Round],
+        body: Callable[[], object],
+        running: Running,
     ) -> int | None:
-        """Private bytes of a body in a worker under a policy; None where it did not run through.
+        """The figure of a round of a body under a policy; None where it did not run through.
 
         The body runs once more in the mold where that is to serve something.
         """
@@ -236,7 +263,7 @@ class Explainer:
                 if policy.requests:
                     with suppress(Enough, TraceFirst), running(nullcontext(mold)):
                         body()
-                with running(Round(Reforked(mold), self._timeout)) as current:
+                with running(opened(Reforked(mold))) as current:
                     body()
                     self._note(current)
         except TraceFirst:
@@ -246,3 +273,13 @@ class Explainer:
         except BaseException:  # a scenario may not work twice, and pytest.fail is none of Exception
             return None
         return self._under_policy
+
+
+def _figure(current: Round) -> int | None:
+    """What a round under a policy is for: growth a request, or else private bytes."""
+    if not isinstance(current, GrowthRound):
+        return current.finish().values[PRIVATE]
+    growth = current.growth()
+    if growth is None:
+        return None
+    return 0 if growth.warming else growth.per_request

@@ -201,3 +201,21 @@ def test_advice_that_is_not_shown_is_not_tried(project, pytester):
 
     shown, written = count("--cowmem-update", "--cowmem-explain"), count("--cowmem-update=all")
     assert shown - written == 2  # without and with what advice says
+
+
+def test_a_leak_stays_one_though_serving_before_the_fork_wins_back_much_else(project):
+    result = project(
+        """
+        import pytest
+
+        @pytest.mark.mem_budget(private="64 KiB")
+        def test_it(cow_worker):
+            cow_worker.get("/once?2000000")
+            for _ in range(100):
+                cow_worker.get("/leak?2000")
+        """,
+        app="curable:app",
+    )
+    result.assert_outcomes(failed=1)
+    assert "leak" in advice_in(result)
+    assert "share cache" not in advice_in(result)
