@@ -47,9 +47,12 @@ class Toucher:
         self.pid = self._process.pid
 
     def __call__(self, order):
-        self._process.stdin.write(f"{order}\n")
-        self._process.stdin.flush()
-        assert self._process.stdout.readline() == "done\n"
+        orders, answers = self._process.stdin, self._process.stdout
+        assert orders is not None
+        assert answers is not None
+        orders.write(f"{order}\n")
+        orders.flush()
+        assert answers.readline() == "done\n"
 
     def end(self):
         self._process.communicate()
