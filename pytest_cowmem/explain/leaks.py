@@ -44,18 +44,26 @@ def with_leaks(
 
 
 def _of(keeper: Keeper, modules: Collection[str]) -> Container:
-    """A container that no traced round knows. All its entries are taken for alike."""
-    size = round(keeper.bytes / keeper.entries * (keeper.after - keeper.before))
+    """A container that no traced round knows."""
     module = home(keeper.name, modules)
-    return Container(keeper.name, module, keeper.before, keeper.after, size, "", 0, keeper.unit)
+    return Container(keeper.name, module, keeper.before, keeper.after, 0, "", 0, keeper.unit)
+
+
+def _bytes(keeper: Keeper) -> int:
+    """What a container has taken since the fork. All its entries are taken for alike."""
+    return round(keeper.bytes / keeper.entries * (keeper.after - keeper.before))
 
 
 def _grows(
     container: Container, keeper: Keeper, modules: Collection[str], rootdir: Path
 ) -> Container:
-    """A container with what is known of its growth."""
+    """A container with what is known of its growth.
+
+    A traced round does not know of memory of C code, such as an array's of numpy.
+    """
     grown = replace(
         container,
+        bytes=max(container.bytes, _bytes(keeper)),
         name=keeper.name,
         module=home(keeper.name, modules),
         unit=keeper.unit,

@@ -38,6 +38,12 @@ def test_what_both_know_is_told_once_with_the_traced_bytes_under_the_plain_name(
     assert (carts.a_request, carts.bytes_a_request) == (2, 160)
 
 
+def test_what_c_code_holds_is_told_though_no_traced_round_sees_it():
+    arrays = LINES._replace(traced="shop.views.CARTS", bytes=16_000)
+    (carts,) = with_leaks([CARTS], [arrays], MODULES, ROOT)
+    assert carts.bytes == 480_000
+
+
 def test_the_line_of_a_traced_round_stands_where_nobody_saw_another():
     (rows,) = with_leaks([ROWS], [GROWING_ROWS], MODULES, ROOT)
     assert rows.place == ROWS.place
