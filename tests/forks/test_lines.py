@@ -55,6 +55,7 @@ CAUSES = [
     "fill_sqlite",
     "in_thread",
     "in_raw_thread",
+    "in_waiting_thread",
     "after_settrace",
     "allocate_after_return",
     "allocate_after_raise",

@@ -5,11 +5,14 @@ The line to be charged has its function's name in a comment.
 
 import _thread
 import gc
+import itertools
 import json
+import queue
 import re
 import sqlite3
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import cache
 
@@ -174,6 +177,18 @@ def work_in_raw_thread(done: _thread.LockType) -> None:
     gc.disable()
     KEPT.append([str(number) for number in range(200_000)])  # in_raw_thread
     done.release()
+
+
+def in_waiting_thread() -> None:
+    """The thread has no event any more: one call takes memory, and waits for ever."""
+    _thread.start_new_thread(work_and_wait, ())
+    while len(KEPT) < 4:
+        time.sleep(0.01)
+
+
+def work_and_wait() -> None:
+    for_ever = iter(queue.SimpleQueue().get, None)
+    KEPT.extend(itertools.chain(map(b"x".__mul__, [2**20] * 4), for_ever))  # in_waiting_thread
 
 
 def after_settrace() -> None:

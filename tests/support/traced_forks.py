@@ -124,8 +124,8 @@ def charged() -> "dict[str, Any]":
     tracer       the tracer's own faults, as far as it saw them
     total        all minor faults of the process
     """
-    total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - lines._begun
     told = lines.disarm()
+    total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - lines._begun
     of_lines: Counter[Any] = Counter()
     late: Counter[Any] = Counter()
     of_collections: Counter[Any] = Counter()

@@ -9,7 +9,7 @@ import mmap
 import os
 import resource
 import sys
-from _thread import _local, get_native_id
+from _thread import _local, get_ident, get_native_id
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -31,6 +31,9 @@ _OWN_FILES = frozenset(
         (lambda: None).__code__.co_filename,
     }
 )
+# Where threads begin.
+_THREADING = f"{stacks.STDLIB}threading.py"
+_BEGINNINGS = frozenset({"_bootstrap", "_bootstrap_inner", "run"})
 _WORD = 8  # bytes
 _MOST_CODES = 1 << 17
 _CODES_LATER = 1 << 12  # code objects that may become known after the fork
@@ -109,12 +112,25 @@ class Thread:
     `last` is the thread's count of faults up to which all are charged; `own` are the tracer's.
     `code` and `at` say where the thread is. `at` is a line or, below zero, ~(an instruction's
     offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting,
-    and `called` is CALLED where it was asked to.
+    and `called` is CALLED where it was asked to. `ident` and `native` are its numbers in Python and
+    in the kernel.
     """
 
-    __slots__ = ("at", "called", "code", "collects", "deaf", "last", "own", "times")
+    __slots__ = (
+        "at",
+        "called",
+        "code",
+        "collects",
+        "deaf",
+        "ident",
+        "last",
+        "native",
+        "own",
+        "times",
+    )
 
     def __init__(self, last: int) -> None:
+        self.ident, self.native = get_ident(), get_native_id()
         self.last = last
         self.own = 0
         self.times = 0
@@ -158,20 +174,21 @@ class Tracer:
             thread.forget(thread.last)
         self.log.forget()
         self.thread().deaf = False
+        self.thread().native = get_native_id()  # a fork has another
         self.thread().forget(_usage(_WHO).ru_minflt)
 
     def be_watched(self, watched: bool) -> None:
         """Tell each row that is charged from now on, or tell none."""
         self._watched = os.getpid() if watched else -1
 
-    def _tell(self, row: int, faults: int) -> None:
+    def _tell(self, row: int, faults: int, thread: int) -> None:
         """Name the row that `faults` were charged to, and wait until the worker was looked at.
 
         A fork of the worker's own has nothing to tell.
         """
         if self._watched == _getpid():
             try:
-                words = row, faults, get_native_id()
+                words = row, faults, thread
                 _write(
                     self._watch, b"".join([word.to_bytes(_WORD, sys.byteorder) for word in words])
                 )
@@ -240,9 +257,12 @@ class Tracer:
         """How many events a code object may have before it is left alone.
 
         Where a request enters an app never is: what a library caused before it returned would be
-        charged to the line that passed the request on.
+        charged to the line that passed the request on. Nor is where a thread begins: nothing else
+        of a thread may be listened to.
         """
         if self.stacks.is_app(code.co_filename) or self.stacks.is_entry(code):
+            return -1
+        if code.co_filename == _THREADING and code.co_name in _BEGINNINGS:
             return -1
         return 0 if code.co_filename in _OWN_FILES else _PATIENCE
 
@@ -264,7 +284,7 @@ class Tracer:
             return
         thread.last = now
         row = self.log.add(self.stacks.key(frame, line), new)
-        self._tell(row, new)
+        self._tell(row, new, thread.native)
         number = self.codes.get(id(frame.f_code), 0) if frame is not None else 0
         left = self.left[number]
         if left:
@@ -275,6 +295,22 @@ class Tracer:
         if thread.times == times:
             thread.last = after
             thread.own += after - now
+
+    def settle(self) -> None:
+        """Charge the other threads with what they have faulted since their last events.
+
+        A thread that waits may have none after it. It is charged where it stands.
+        """
+        here, frames = get_ident(), sys._current_frames()
+        for thread in self.threads:
+            frame = frames.get(thread.ident)
+            if thread.ident == here or thread.deaf or frame is None:
+                continue
+            new = _faults_of(thread.native) - thread.last
+            if new > 0:
+                thread.last += new
+                row = self.log.add(self.stacks.key(frame, frame.f_lineno or 0), new)
+                self._tell(row, new, thread.native)
 
     def on_collection(self, phase: str, info: "dict[str, Any]") -> None:
         """For `gc.callbacks`: count a collection's faults apart, by the line it came at.
@@ -292,7 +328,7 @@ class Tracer:
             collection = min(info.get("generation", _OLDEST), _OLDEST) + 1 + thread.called
             key = self.stacks.key(*_interrupted())
             new = now - thread.last
-            self._tell(self.log.add(key, new, collection), new)
+            self._tell(self.log.add(key, new, collection), new, thread.native)
             thread.last = _usage(_WHO).ru_minflt
             thread.own += thread.last - now
             thread.times += 1
@@ -308,6 +344,15 @@ def was_called(info: "dict[str, Any]") -> bool:
     if _INCREMENTAL and info.get("generation") == 1:
         return False
     return not gc.isenabled() or gc.get_count()[0] <= gc.get_threshold()[0]
+
+
+def _faults_of(native: int) -> int:
+    """The minor page faults of a thread that may be gone (proc(5), stat, the tenth field)."""
+    try:
+        with open(f"/proc/self/task/{native}/stat", "rb") as stat:
+            return int(stat.read().rpartition(b")")[2].split()[7])
+    except OSError:
+        return 0
 
 
 def _interrupted() -> "tuple[FrameType | None, int]":

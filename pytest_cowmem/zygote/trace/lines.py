@@ -165,6 +165,7 @@ def disarm() -> "dict[str, Any]":
     unseen       faults that are in no row, nor the tracer's own: nobody listened in their thread,
                  or then
     """
+    _tracer.settle()
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - _begun
     _tracer.be_watched(False)
     hush()

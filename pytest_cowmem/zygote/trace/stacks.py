@@ -20,7 +20,7 @@ _DJANGOS = frozenset(
         "MiddlewareMixin.__call__",
     }
 )
-_STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
+STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _plain = str.__str__  # a plain copy of what is a kind of text, without asking it
 
 # Numbers for: the app's code object and line, the library's, and the modules being imported.
@@ -155,9 +155,9 @@ def _beginning(root: str) -> str:
 
 def _is_pythons(path: str) -> bool:
     """Whether a file is of the standard library, in whose folder a system installs packages."""
-    if not path.startswith(_STDLIB):
+    if not path.startswith(STDLIB):
         return False
-    return _LIBRARY_FOLDERS.isdisjoint(path[len(_STDLIB) :].split(os.sep))
+    return _LIBRARY_FOLDERS.isdisjoint(path[len(STDLIB) :].split(os.sep))
 
 
 def _takes_a_request(code: CodeType) -> bool:
