@@ -124,8 +124,9 @@ def charged() -> "dict[str, Any]":
     tracer       the tracer's own faults, as far as it saw them
     total        all minor faults of the process
     """
-    told = lines.disarm()
+    lines._tracer.settle()
     total = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - lines._begun
+    told = lines.disarm()
     of_lines: Counter[Any] = Counter()
     late: Counter[Any] = Counter()
     of_collections: Counter[Any] = Counter()
