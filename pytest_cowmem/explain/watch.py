@@ -5,7 +5,8 @@ own since the row before are that row's, and what it has given back is nobody's 
 rows' pages at the end are the private ones, however often memory came and went.
 
 A row takes no more pages than it has faults. Beyond are the tracer's own, or those of another
-thread, which has faulted and not yet named its row: they are left for the rows of other threads.
+thread, which has faulted and not yet named its row: they are left for the rows of other threads,
+of which some may come first.
 
 A look at all that a worker has takes a millisecond and more. The faults of most rows are near the
 last ones, so these blocks are looked at first. All others wait for a row whose faults are not all
@@ -43,8 +44,8 @@ class Watch:
         self._own: dict[int, bytes] = {}  # a byte a page of each block: 1 where it is its own
         self._recent: list[int] = []  # blocks, the last that changed first
         self._size = 0
-        self._come: set[int] = set()  # and not given to a row yet
-        self._told_by = 0
+        self._come: set[int] = set()  # since the last row
+        self._left: dict[int, set[int]] = {}  # what rows left, by their threads
         self._thread = threading.Thread(target=self._watch, name="cowmem watch", daemon=True)
 
     def begin(self) -> None:
@@ -74,12 +75,15 @@ class Watch:
 
     def look(self, row: int, faults: int, thread: int) -> None:
         """Give up to `faults` of the pages that have come to `row`, which is of that thread."""
-        if thread == self._told_by:
-            self._come.clear()
-        self._told_by = thread
         self._look(faults)
-        for _ in range(min(faults, len(self._come))):
-            self.rows[self._come.pop()] = row
+        others = [left for by, left in self._left.items() if by != thread]
+        for pages in (self._come, *others):
+            for _ in range(min(faults, len(pages))):
+                self.rows[pages.pop()] = row
+                faults -= 1
+        if self._come:
+            self._left.setdefault(thread, set()).update(self._come)
+            self._come.clear()
 
     def _look(self, wanted: int) -> None:
         """Note what has changed, everywhere unless as many pages as `wanted` have come nearby."""
@@ -109,7 +113,8 @@ class Watch:
         self._recent.insert(0, block)
         for page in _pages(block, before, now):
             self.rows.pop(page, None)
-            self._come.discard(page)
+            for left in self._left.values():
+                left.discard(page)
         self._come.update(_pages(block, now, before))
 
     def _flags(self, block: int) -> bytes:

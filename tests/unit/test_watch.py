@@ -141,6 +141,14 @@ def test_another_threads_row_takes_what_one_left(toucher, watch):
     assert rows(watch) == {1: 5, 2: 30, 3: 5}
 
 
+def test_what_one_left_waits_for_the_thread_that_took_it(toucher, watch):
+    toucher("touch old 100 40")
+    for row in (1, 2, 3):
+        watch.look(row, 1, 7)
+    watch.look(4, 90, 8)
+    assert rows(watch) == {1: 1, 4: 39}
+
+
 def test_a_process_that_is_gone_is_a_reason(toucher):
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with far:
