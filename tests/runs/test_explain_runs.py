@@ -108,7 +108,7 @@ def test_what_keeps_or_collects_is_named_and_not_the_module_that_allocates(proje
 
 
 def test_a_baseline_without_modules_is_read(project, pytester):
-    body = ONE_REQUEST.format("")
+    body = ONE_REQUEST.format("allocate?9000")
     project(body, "--cowmem-update", app="bare:busy")
     path = pytester.path / "cowmem-baseline.json"
     data = json.loads(path.read_text())
