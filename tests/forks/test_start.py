@@ -13,6 +13,7 @@ from folders import APPS, ROOT
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
+from pytest_cowmem.zygote import start
 
 VARIABLES = {
     b"SHELF": b"a",
@@ -163,3 +164,13 @@ def test_without_glibc_the_heap_is_left_alone():
         assert start.settle() > 0
     """
     subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
+@pytest.mark.parametrize("name", ["PYTHON", "PYTHON_VERSION", "PYTHON_SHA256", "FOO"])
+def test_what_no_interpreter_reads_comes_later(name):
+    assert not start.read_at_exec(name)
+
+
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHON_GIL", "PYTHONMALLOC", "LD_PRELOAD", "TZ"])
+def test_what_the_interpreter_reads_is_there_when_it_is_executed(name):
+    assert start.read_at_exec(name)
