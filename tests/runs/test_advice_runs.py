@@ -29,11 +29,10 @@ def test_said(cow_worker, name):
 
 def follows(name, why, rule):
     before = SAID[name]
-    (advice,) = [advice for advice in before.advice if advice.gain is not None]
-    assert advice.rule == rule
+    (advice,) = [said for said in before.advice if said.rule == rule]  # 3.15 warms up as well
     assert before.private - why.private == pytest.approx(advice.gain, rel=0.15)
     assert advice.gain > 2 ** 19
-    assert [advice.rule for advice in why.advice] == []
+    assert rule not in {said.rule for said in why.advice}
 
 @pytest.mark.cow_app(prepare="curable:follow_import")
 def test_import(cow_worker):
