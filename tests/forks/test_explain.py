@@ -6,10 +6,10 @@ Lines, collections, imports, containers and objects are.
 from pathlib import Path
 
 import pytest
+from explaining import explain
 from folders import APPS
 from known_causes import __file__ as PROGRAMS
 
-from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.model.app import App
@@ -25,22 +25,9 @@ def marked(name):
 
 
 @pytest.fixture(scope="module")
-def explained(zygotes):
-    """`explained(measure, zygote, body)` measures a round and traces another.
-
-    A round comes before, which may compile what is imported late.
-    """
-
-    def run(measure, zygote, body):
-        measure(zygote, body)
-        sample = measure(zygote, body)
-        with CowWorker() as client, TracedRound(zygote, 60, sample.requests) as current:
-            client.enter_round(current)
-            body(client)
-            trace = current.trace()
-        return make(trace, sample.values, ROOT)
-
-    return run
+def explained():
+    """`explained(measure, zygote, body)` is the explanation of a body."""
+    return lambda measure, zygote, body: explain(measure, zygote, body, ROOT)
 
 
 @pytest.fixture

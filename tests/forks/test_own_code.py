@@ -6,11 +6,10 @@ from contextlib import closing
 
 import pytest
 import records
+from explaining import explain
 from folders import APPS
 
-from pytest_cowmem.explain.make import make
 from pytest_cowmem.explain.rounds import TracedRound
-from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CannotMeasure
@@ -53,13 +52,7 @@ def explained(folder, measure, tmp_path):
     def run(target, own=(), body=browse):
         with closing(Zygotes(folder, [], 60, own)) as zygotes:
             zygote = zygotes.get(App(target, env=env))
-            measure(zygote, body)
-            sample = measure(zygote, body)
-            with CowWorker() as client, TracedRound(zygote, 60, sample.requests) as current:
-                client.enter_round(current)
-                body(client)
-                trace = current.trace()
-            return make(trace, sample.values, folder)
+            return explain(measure, zygote, body, folder)
 
     return run
 
