@@ -24,7 +24,7 @@ from pytest_cowmem.zygote.trace.sizes import (
     bytes_of_texts,
     has_weak_references,
 )
-from pytest_cowmem.zygote.trace.watching import FileLine, Watch
+from pytest_cowmem.zygote.trace.watching import FileLine, LineWatch
 
 LEAST = 4  # entries in the last third; growth is one only where each quarter of that rises
 _LOOKS = 3
@@ -67,7 +67,7 @@ class Search:
         self._preloaded = next(it for it in gc.get_objects() if type(it) is worker.Preloaded)
         self._looks: list[Look] = []
         self._old: frozenset[int] = frozenset()
-        self._watch: Watch | None = None
+        self._watch: LineWatch | None = None
 
     def look(self) -> None:
         """Count what there is; the last time, begin to watch what grows."""
@@ -76,7 +76,7 @@ class Search:
             grown = look.grown_since(self._looks[-1])[:_MOST_WATCHED]
             sizes = {one.key: one.size for one in grown}
             folders = own_roots((), self._preloaded.path, self._preloaded.target)
-            self._watch = Watch(sizes, folders)
+            self._watch = LineWatch(sizes, folders)
             self._old = look.reached.ids()
         look.forget()
         look.types = counts_by_type()  # what watches is none of the app's

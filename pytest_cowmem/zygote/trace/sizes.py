@@ -4,8 +4,9 @@ A class may have a `__sizeof__` of its own, which is not called.
 """
 
 import gc
+from collections.abc import Iterator
 from itertools import islice
-from types import MethodDescriptorType, WrapperDescriptorType
+from types import CodeType, MethodDescriptorType, WrapperDescriptorType
 from typing import Any
 from weakref import ReferenceType
 
@@ -13,6 +14,7 @@ from pytest_cowmem.zygote.trace import namespaces, structs
 from pytest_cowmem.zygote.trace.objects import WITH_FRAMES, bytes_before, type_flags
 
 _MOST_OBJECTS = 200_000  # that are added up for one container
+_name_of = type.__dict__["__name__"].__get__
 _IN_C = {id(MethodDescriptorType), id(WrapperDescriptorType)}
 
 
@@ -35,15 +37,26 @@ def bytes_beyond(values: "list[Any]", old: "frozenset[int]") -> int:
     size, frontier = 0, values
     while frontier and len(seen) < _MOST_OBJECTS:
         following = []
-        for part in gc.get_referents(*frontier):
+        for part in _parts_of(frontier):
             if id(part) in old or id(part) in seen:
                 continue
             seen.add(id(part))
             size += bytes_of(part)
-            if type_flags(type(part)) & structs.HAVE_GC:
+            if type_flags(type(part)) & structs.HAVE_GC or type(part) is CodeType:
                 following.append(part)
         frontier = following
     return size
+
+
+def _parts_of(values: "list[Any]") -> "Iterator[Any]":
+    """Give what values refer to. The collector knows neither a code's parts nor a class's name."""
+    yield from gc.get_referents(*values)
+    for value in values:
+        if type(value) is CodeType:
+            yield from (value.co_consts, value.co_names, value.co_name, value.co_qualname)
+            yield from (value.co_linetable, value.co_exceptiontable)
+        elif type_flags(type(value)) & structs.TYPE:
+            yield _name_of(value)
 
 
 def bytes_of_texts(value: Any, newest: int) -> int:

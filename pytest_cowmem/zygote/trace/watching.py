@@ -17,7 +17,7 @@ from pytest_cowmem.zygote.trace.stacks import StackTable
 FileLine = tuple[str, int]
 
 
-class Watch:
+class LineWatch:
     """Watches what `sizes` give, by their keys. `roots` are the folders of the app's own code."""
 
     def __init__(self, sizes: "Mapping[Any, Callable[[], int]]", roots: "list[str]") -> None:
