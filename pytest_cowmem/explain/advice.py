@@ -42,9 +42,8 @@ def leaks(case: Case) -> bool:
 
 
 def _where_it_is_left(case: Case) -> str:
-    container = leaked_to(case)
-    if container is not None:
-        return _kept_in(container, case.value("growth"))
+    if containers := leaked_to(case):
+        return _kept_in(containers, case.value("growth"))
     kinds = [f"{kind} {_number(more)}" for kind, more in case.why.more[:MOST_NAMES]]
     if kinds:
         return f"where it is kept was not found; objects more after each: {', '.join(kinds)}"
@@ -54,30 +53,34 @@ def _where_it_is_left(case: Case) -> str:
     return "where it is kept was not found"
 
 
-def leaked_to(case: Case) -> Container | None:
-    """The container that keeps most of what requests leave behind: one that grows with them."""
+def leaked_to(case: Case) -> list[Container]:
+    """The containers that grow with requests, the one first that keeps most of what they leave."""
+    if not leaks(case):
+        return []
     growing = [container for container in case.why.containers if container.a_request]
-    if not (growing and leaks(case)):
-        return None
-    return max(growing, key=lambda container: container.bytes_a_request)
+    return sorted(growing, key=lambda container: -container.bytes_a_request)
 
 
 def _kept_by(case: Case) -> str:
     """The module of the container that keeps it, "" where that is unknown."""
-    container = leaked_to(case)
-    return container.module if container else ""
+    containers = leaked_to(case)
+    return containers[0].module if containers else ""
 
 
-def _kept_in(container: Container, growth: int) -> str:
-    """The container, and how much of the growth it keeps where that is little of it."""
+def _kept_in(containers: list[Container], growth: int) -> str:
+    """The first container, and how much of the growth all keep where that is little of it."""
+    container, *others = containers
     unit = "entry" if (container.a_request, container.unit) == (1, "entries") else container.unit
     filled = f", filled at {container.place}" if container.place else ""
     kept = f"kept in {container.name}, {_number(container.a_request)} {unit} a request{filled}"
+    if others:
+        kept += f", and in {len(others)} more {'container' if len(others) == 1 else 'containers'}"
     if container.after < container.bound:
         kept += f"; it seems bounded at {container.bound:,} entries: make more requests than that"
-    if container.bytes_a_request * _KEEPS_MUCH >= growth:
+    size = sum(it.bytes_a_request for it in containers)
+    if size * _KEEPS_MUCH >= growth:
         return kept
-    part = render(container.bytes_a_request, "bytes")
+    part = render(size, "bytes")
     return f"{part} of it {kept}; where the rest is kept was not found"
 
 
@@ -100,16 +103,19 @@ def share_cache(case: Case) -> Iterator[Proposal]:
             kept[0].module,
             _WHOLE,
             _TRYING,
+            keeps=sum(cache.bytes for cache in kept),
             subjects=tuple(cache.name for cache in kept),
         )
-    if leaked := leaked_to(case):
+    if containers := leaked_to(case):
+        leaked = containers[0]
         yield Proposal(
             "share cache",
-            f"{_grows(leaked)}: fill it before forking",
+            f"{_grows(leaked)}: bound it, or fill it before forking",
             leaked.module,
             _WHOLE,
             _TRYING,
             least=leaked.bytes // 2,
+            keeps=sum(container.bytes for container in containers),
             sure=False,
             instead="leak",
         )

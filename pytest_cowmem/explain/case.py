@@ -108,9 +108,10 @@ class Proposal:
     `about` is the module that it is about, "" for none, and `subjects` are the containers, imported
     modules or `path:line` that it names. `policy` is what shows its worth when it is
     tried, and `trying` how it is tried, in words; None where nothing does. Where it was tried and
-    won back less than `least` bytes, or too little for a word, it is not said. Where it is not
-    `sure`, it is said only if it was tried. `instead` names the rule that it disproves when it is
-    said.
+    won back less than `least` bytes, or too little for a word, it is not said. Where it won back
+    far more than the bytes that its subject `keeps`, 0 for unknown, it names no gain. Where it is
+    not `sure`, it is said only if it was tried. `instead` names the rule that it disproves when it
+    is said.
     """
 
     rule: str
@@ -119,6 +120,7 @@ class Proposal:
     policy: Policy | None = None
     trying: str = "tried"
     least: int = 0
+    keeps: int = 0
     sure: bool = True
     instead: str = ""
     subjects: tuple[str, ...] = ()

@@ -12,6 +12,9 @@ _MOST_TRIES = 3
 # A gain is a figure of one layout. In others, and for who follows it in his own way, it was up to
 # 0.26 MiB different (six apps' tests of 3 to 23 MiB), so that a smaller one is not told exactly.
 _EXACT_SHARE, _EXACT_BYTES = 10, 512 * 1024
+# What a container keeps is known without the memory of C code. What was won back beyond twice that
+# is what else its filling warmed up.
+_AT_MOST = 2
 
 
 def to_try(proposals: Iterable[Proposal]) -> list[Policy]:
@@ -27,14 +30,18 @@ def settled(
 
     `private` is what was measured, and `gains` what each policy that was tried won back of it.
     """
-    said: list[Proposal] = []
+    said: dict[Proposal, int | None] = {}
     for proposal in proposals:
-        if _is_said(proposal, _net(proposal, said, gains), _worth(private)):
-            said.append(proposal)
+        net = _net(proposal, said, gains)
+        if _is_said(proposal, net, _worth(private)):
+            said[proposal] = net
     wrong = {proposal.instead for proposal in said}
-    said = [proposal for proposal in said if proposal.rule not in wrong]
-    if said:
-        return tuple(_advice(proposal, private, gains) for proposal in said)
+    left = {proposal: net for proposal, net in said.items() if proposal.rule not in wrong}
+    if left:
+        return tuple(
+            _advice(proposal, private, None if _is_of_others(proposal, net) else gains)
+            for proposal, net in left.items()
+        )
     return tuple(_brought_little(one, private, gains) for one in proposals if one.sure)[:1]
 
 
@@ -62,12 +69,17 @@ def _net(proposal: Proposal, said: Iterable[Proposal], gains: Mapping[Policy, in
     return gain - max(others, default=0)
 
 
+def _is_of_others(proposal: Proposal, net: int | None) -> bool:
+    """Whether most of what was won back is none of what the proposal is about."""
+    return net is not None and 0 < proposal.keeps * _AT_MOST < net
+
+
 def _is_said(proposal: Proposal, net: int | None, worth: int) -> bool:
     return proposal.sure if net is None else net >= max(worth, proposal.least)
 
 
-def _advice(proposal: Proposal, private: int, gains: Mapping[Policy, int]) -> Advice:
-    gain = _gain(proposal, gains)
+def _advice(proposal: Proposal, private: int, gains: Mapping[Policy, int] | None) -> Advice:
+    gain = _gain(proposal, gains or {})
     if gain is None:
         return Advice(proposal.rule, proposal.text, None, proposal.subjects)
     exact = max(private // _EXACT_SHARE, _EXACT_BYTES)

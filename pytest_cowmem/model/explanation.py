@@ -170,8 +170,8 @@ class Advice:
     """What to do, by the name of its rule.
 
     `gain` is what was measured: private bytes without it, minus private bytes where it was tried.
-    None where it was not tried. `about` has the containers, imported modules or `path:line` that it
-    is about.
+    None where it was not tried, or where most of that is none of what the advice is about. `about`
+    has the containers, imported modules or `path:line` that it is about.
     """
 
     rule: str

@@ -24,8 +24,8 @@ def marked(name):
 def look(zygotes):
     """`look(view)` is what 50 requests of a view leave behind."""
 
-    def run(view, app="leaky:app", expected=REQUESTS):
-        zygote = zygotes.get(App(app))
+    def run(view, app="leaky:app", expected=REQUESTS, gc="default"):
+        zygote = zygotes.get(App(app, gc=gc))
         with CowWorker() as client, LeakRound(zygote, 60, expected) as current:
             client.enter_round(current)
             for _ in range(5):
@@ -91,6 +91,12 @@ def test_an_app_that_only_its_server_has_is_looked_through(look):
     keeper = look("order", app="leaky:make()").keepers[0]
     assert keeper.name == "leaky.make().extensions['orders']['open']"
     assert keeper.line == marked("made")
+
+
+def test_a_leak_is_named_where_the_master_was_frozen(look):
+    keeper = look("deep", gc="freeze").keepers[0]
+    assert keeper.name == "leaky_state.REGISTRY['carts']['ada'].lines"
+    assert keeper.line == marked("deep")
 
 
 @pytest.mark.parametrize("view", ["nothing", "cycles", "bounded"])

@@ -226,7 +226,7 @@ SAID = [
         "share cache",
         WHOLE,
         "shop.views.SEEN grows from 0 to 1,000 entries in every worker at shop/views.py:12, and "
-        "keeps 488 KiB: fill it before forking",
+        "keeps 488 KiB: bound it, or fill it before forking",
     ),
     (
         LEAKED,
@@ -240,6 +240,13 @@ SAID = [
         None,
         "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 1 entry a request, "
         "filled at shop/views.py:12",
+    ),
+    (
+        changed(LEAKED_TO, containers=(replace(SEEN, name="shop.a", bytes_a_request=9), SEEN)),
+        "leak",
+        None,
+        "each request leaves 9.77 KiB behind, kept in shop.views.SEEN, 1 entry a request, "
+        "filled at shop/views.py:12, and in 1 more container",
     ),
     (
         changed(LEAKED_TO, containers=(replace(SEEN, path="", line=0),)),
@@ -543,6 +550,18 @@ def test_what_can_be_filled_before_the_fork_is_no_leak():
     assert said_rules([LEAK, NO_LEAK]) == ["leak"]
     late = {"preload": 3 * 1024, "whole": 2 * 1024 + 512}
     assert said_rules([LEAK, PRELOAD, NO_LEAK], **late) == ["leak", "preload"]
+
+
+def test_a_cache_is_not_credited_with_what_else_was_warmed_up():
+    kept = replace(SHARE, keeps=2 * MIB)
+    (said,) = advised([kept], whole=5 * 1024)
+    assert said.text == "fill C; tried whole: private falls from 9.00 MiB to 5.00 MiB"
+    assert advised([kept], whole=5 * 1024 - 1) == (Advice("share cache", "fill C", None),)
+    preloaded = advised([PRELOAD, kept], preload=6 * 1024, whole=2 * 1024)
+    assert [said.gain for said in preloaded] == [3 * MIB, 7 * MIB]
+    assert [said.rule for said in advised([LEAK, replace(kept, instead="leak")], whole=0)] == [
+        "share cache"
+    ]
 
 
 def test_at_most_three_policies_are_tried_each_once():

@@ -9,6 +9,8 @@ modules lead to, and watches line by line which of the app's fills what has grow
 """
 
 import gc
+import sys
+from types import FrameType
 from typing import Any, NamedTuple
 
 from pytest_cowmem.zygote import messages, worker
@@ -64,7 +66,7 @@ class Search:
 
     def __init__(self) -> None:
         # Nothing refers to an app that a factory made, but what serves it.
-        self._preloaded = next(it for it in gc.get_objects() if type(it) is worker.Preloaded)
+        self._preloaded = _preloaded()
         self._looks: list[Look] = []
         self._old: frozenset[int] = frozenset()
         self._watch: LineWatch | None = None
@@ -129,6 +131,17 @@ class Search:
 
     def _look(self) -> Look:
         return Look(self._preloaded.app, self._preloaded.target)
+
+
+def _preloaded() -> worker.Preloaded:
+    """What the worker serves. A frame has it, and `gc.get_objects` leaves out what is frozen."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        for value in frame.f_locals.values():
+            if type(value) is worker.Preloaded:
+                return value
+        frame = frame.f_back
+    raise LookupError("no frame of this thread serves an app")
 
 
 def _with_others(name: str) -> str:
