@@ -256,6 +256,10 @@ def test_a_test_with_a_cause_that_was_explained_says_in_which_and_what_differs()
         "(import sqlite3) 900 KiB, shop/views.py:7 (view) 1.00 MiB to accept: pytest "
         "t.py::test_b --cowmem --cowmem-update, then commit the baseline"
     )
+    larger = (replace(FILL, bytes=5 * MIB), *EXPLANATION.lines)
+    again = red("t.py::test_b", explanation=replace(EXPLANATION, lines=larger))
+    assert [cause.name for cause in causes(again)][:2] == ["shop.hooks.SEEN", "remember"]
+    assert known.traced(APP, again).shared == Shared("t.py::test_a", KEPT)  # its place is told
     third = known.traced(APP, red("t.py::test_c", by=4 * MIB))
     assert third.shared == Shared("t.py::test_a", KEPT)
     unknown = red("t.py::test_d", by=6 * MIB)
