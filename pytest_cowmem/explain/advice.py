@@ -104,6 +104,7 @@ def share_cache(case: Case) -> Iterator[Proposal]:
             _WHOLE,
             _TRYING,
             keeps=sum(cache.bytes for cache in kept),
+            beyond=_ONE if any(_grows_with_each(cache, case) for cache in kept) else None,
             subjects=tuple(cache.name for cache in kept),
         )
     if containers := leaked_to(case):
@@ -121,8 +122,16 @@ def share_cache(case: Case) -> Iterator[Proposal]:
         )
 
 
-_WHOLE = Policy(requests=ALL)
+_ONE, _WHOLE = Policy(requests=1), Policy(requests=ALL)
 _TRYING = "tried, with the whole test before the fork"
+
+
+def _grows_with_each(cache: Container, case: Case) -> bool:
+    """Whether it may grow by an entry a request: then what fills it before the fork is no gain.
+
+    There were too few requests for `growth` to tell.
+    """
+    return 2 <= case.requests == cache.after - cache.before
 
 
 def _grows(cache: Container) -> str:

@@ -109,9 +109,9 @@ class Proposal:
     modules or `path:line` that it names. `policy` is what shows its worth when it is
     tried, and `trying` how it is tried, in words; None where nothing does. Where it was tried and
     won back less than `least` bytes, or too little for a word, it is not said. Where it won back
-    far more than the bytes that its subject `keeps`, 0 for unknown, it names no gain. Where it is
-    not `sure`, it is said only if it was tried. `instead` names the rule that it disproves when it
-    is said.
+    far more or less than the bytes that its subject `keeps`, 0 for unknown, it names no gain. What
+    the policy `beyond` wins back is no gain of it. Where it is not `sure`, it is said only if it
+    was tried. `instead` names the rule that it disproves when it is said.
     """
 
     rule: str
@@ -121,6 +121,7 @@ class Proposal:
     trying: str = "tried"
     least: int = 0
     keeps: int = 0
+    beyond: Policy | None = None
     sure: bool = True
     instead: str = ""
     subjects: tuple[str, ...] = ()

@@ -12,15 +12,20 @@ _MOST_TRIES = 3
 # A gain is a figure of one layout. In others, and for who follows it in his own way, it was up to
 # 0.26 MiB different (six apps' tests of 3 to 23 MiB), so that a smaller one is not told exactly.
 _EXACT_SHARE, _EXACT_BYTES = 10, 512 * 1024
-# What a container keeps is known without the memory of C code. What was won back beyond twice that
-# is what else its filling warmed up.
-_AT_MOST = 2
+# What a container keeps is known without the memory of C code. Twice that, or less than half, is
+# what else its filling warmed up.
+_APART = 2
 
 
 def to_try(proposals: Iterable[Proposal]) -> list[Policy]:
-    """The policies to try, each in a round of its own."""
-    policies = dict.fromkeys(one.policy for one in proposals if one.policy is not None)
-    return list(policies)[:_MOST_TRIES]
+    """The policies to try, each in a round of its own, and what they are to be compared with."""
+    policies: dict[Policy, Policy | None] = {}
+    for one in proposals:
+        if one.policy is not None:
+            policies.setdefault(one.policy, one.beyond)
+    chosen = list(policies)[:_MOST_TRIES]
+    beyond = [policies[policy] for policy in chosen]
+    return list(dict.fromkeys([*chosen, *filter(None, beyond)]))
 
 
 def settled(
@@ -66,16 +71,22 @@ def _net(proposal: Proposal, said: Iterable[Proposal], gains: Mapping[Policy, in
     if gain is None or proposal.policy is None or not proposal.policy.requests:
         return gain
     others = [_gain(one, gains) or 0 for one in said if one.policy and not one.policy.freeze]
+    if proposal.beyond is not None:
+        others.append(gains.get(proposal.beyond, 0))
     return gain - max(others, default=0)
 
 
 def _is_of_others(proposal: Proposal, net: int | None) -> bool:
-    """Whether most of what was won back is none of what the proposal is about."""
-    return net is not None and 0 < proposal.keeps * _AT_MOST < net
+    """Whether what was won back is far from the bytes that the proposal is about."""
+    if net is None or not proposal.keeps:
+        return False
+    return not proposal.keeps <= net * _APART <= proposal.keeps * _APART**2
 
 
 def _is_said(proposal: Proposal, net: int | None, worth: int) -> bool:
-    return proposal.sure if net is None else net >= max(worth, proposal.least)
+    if net is None or proposal.beyond is not None:
+        return proposal.sure
+    return net >= max(worth, proposal.least)
 
 
 def _advice(proposal: Proposal, private: int, gains: Mapping[Policy, int] | None) -> Advice:

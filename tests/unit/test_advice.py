@@ -557,11 +557,29 @@ def test_a_cache_is_not_credited_with_what_else_was_warmed_up():
     (said,) = advised([kept], whole=5 * 1024)
     assert said.text == "fill C; tried whole: private falls from 9.00 MiB to 5.00 MiB"
     assert advised([kept], whole=5 * 1024 - 1) == (Advice("share cache", "fill C", None),)
+    (said,) = advised([kept], whole=8 * 1024)
+    assert said.gain == MIB
+    assert advised([kept], whole=8 * 1024 + 1) == (Advice("share cache", "fill C", None),)
     preloaded = advised([PRELOAD, kept], preload=6 * 1024, whole=2 * 1024)
     assert [said.gain for said in preloaded] == [3 * MIB, 7 * MIB]
     assert [said.rule for said in advised([LEAK, replace(kept, instead="leak")], whole=0)] == [
         "share cache"
     ]
+
+
+def test_a_cache_with_an_entry_a_request_is_compared_with_one_request_before_the_fork():
+    def proposed(requests):
+        return [it for it in proposals(changed(KEPT, requests=requests)) if it.policy == WHOLE]
+
+    (kept,), (other,), (single,) = map(proposed, (2_000, 1_999, 1))
+    assert (kept.beyond, other.beyond, single.beyond) == (None, ONE, None)
+    assert to_try([other]) == [WHOLE, ONE]
+    (said,) = advised([other], whole=5 * 1024, one=8 * 1024)
+    assert said.gain == 4 * MIB
+    for one in (6 * 1024, 5 * 1024):  # it keeps 3 MiB
+        assert advised([other], whole=5 * 1024, one=one) == (
+            Advice("share cache", other.text, None, other.subjects),
+        )
 
 
 def test_at_most_three_policies_are_tried_each_once():
