@@ -18,9 +18,15 @@ def compiled(number: int) -> Any:
     return names.pop("page")
 
 
+class Made:
+    """What made classes are of. `object` has many subclasses already, and its table may grow."""
+
+
 def made(number: int) -> Any:
     """A class."""
-    return type(f"a class with a long name, as many made ones have, number {number:0500}", (), {})
+    return type(
+        f"a class with a long name, as many made ones have, number {number:0500}", (Made,), {}
+    )
 
 
 @pytest.mark.parametrize("make", [compiled, made])
