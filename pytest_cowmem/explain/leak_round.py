@@ -63,14 +63,18 @@ class LeakRound(Round):
 
     def _become_ready(self) -> None:
         super()._become_ready()
-        self.ask((messages.LOOK,), answers.Looked)
+        self._look()
+        self._doing = "nothing"
 
     def _between_requests(self) -> None:
         if self._look_at and self.requests >= self._look_at[0]:
             self._looked_at = self.requests
             del self._look_at[0]
-            self._doing = "telling what there is"
-            self.ask((messages.LOOK,), answers.Looked)
+            self._look()
+
+    def _look(self) -> None:
+        self._doing = "telling what there is"
+        self.ask((messages.LOOK,), answers.Looked)
 
     def chunk(self, left: int) -> int:
         return min(left, self._look_at[0] - self.requests) if self._look_at else left

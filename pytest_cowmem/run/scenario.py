@@ -15,7 +15,7 @@ from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.model.baseline import Entry
-from pytest_cowmem.model.errors import AppFailed
+from pytest_cowmem.model.errors import AppFailed, CowmemError
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.record import Record
@@ -146,7 +146,8 @@ class Scenario:
             raise
         # A test may raise SystemExit, and one that is measured does not fail for this round.
         except BaseException as error:
-            said = f"{type(error).__name__}: {error}".partition("\n")[0]
+            ours = isinstance(error, CowmemError)  # its text says all
+            said = (str(error) if ours else f"{type(error).__name__}: {error}").partition("\n")[0]
             note = f"why is not known, since a traced round failed: {said}"
             return replace(record, notes=(*record.notes, note))
         entry = replace(record.entry, modules=explanation.modules)

@@ -22,4 +22,5 @@ def test_a_misspelt_module_is_told_once_with_the_test(project):
     run = project(body, "--cowmem-explain", ini="cowmem_own =\n  bare\n  shop_commen")
     run.assert_outcomes(passed=1)
     said = "".join(run.stdout.lines).replace("  ", " ")
-    assert said.count("cowmem_own names 'shop_commen', a module that cannot be found") == 1
+    told = "a traced round failed: cowmem_own names 'shop_commen', a module that cannot be found"
+    assert said.count(told) == 1
