@@ -103,7 +103,8 @@ class Scenario:
                 master = next(masters, None)
             except AppFailed as error:
                 said = str(error).partition("\n")[0]
-                return measurement, [f"no other layout could be measured: {said}"]
+                layouts = "1 layout" if not others else f"{len(others) + 1} layouts"
+                return measurement, [f"only {layouts} could be measured: {said}"]
             if master is None:
                 break
             others.append(self._sample(body, master, master.full_collection()))
