@@ -12,8 +12,8 @@ _MOST_TRIES = 3
 # A gain is a figure of one layout. In others, and for who follows it in his own way, it was up to
 # 0.26 MiB different (six apps' tests of 3 to 23 MiB), so that a smaller one is not told exactly.
 _EXACT_SHARE, _EXACT_BYTES = 10, 512 * 1024
-# What a container keeps is known without the memory of C code. Twice that, or less than half, is
-# what else its filling warmed up.
+# What a container keeps is known without the memory of C code. A gain of more than twice that is of
+# what else was warmed up, and one of less than half is none of the container's.
 _APART = 2
 
 

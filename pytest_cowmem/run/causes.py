@@ -46,7 +46,9 @@ class Causes:
             if first and there and first.key == there.key:
                 known = {cause.key for cause in causes(other)}
                 besides = tuple(
-                    cause for cause in own if cause.key not in known and cause.place != first.place
+                    cause
+                    for cause in own
+                    if cause.key not in known and not (cause.place and cause.place == first.place)
                 )
                 return replace(record, shared=Shared(other.test, first, besides))
         return record
