@@ -74,7 +74,7 @@ class LeakRound(Round):
 
     def _look(self) -> None:
         self._doing = "telling what there is"
-        self.ask((messages.LOOK,), answers.Looked)
+        self.ask((messages.LOOK, self.master.own), answers.Looked)
 
     def chunk(self, left: int) -> int:
         return min(left, self._look_at[0] - self.requests) if self._look_at else left

@@ -82,6 +82,7 @@ class Reforked:
         self.notes = master.notes
         self.table = master.table
         self.gc_scale = master.gc_scale
+        self.own = master.own
         self.pid = mold.pair.worker
         self.size = procfs.anonymous(self.pid) - master.facts.ballast
 

@@ -39,7 +39,8 @@ class Preforked(Protocol):
 
     `pid` is its process number. `size` is its resident anonymous bytes when it was ready to fork.
     `table` is where the worker's collections are counted. `gc_scale` turns this machine's GC times
-    into the reference machine's.
+    into the reference machine's. `own` names the modules that explanations take for the app's own,
+    none for all of its folders'.
     """
 
     app: App
@@ -47,6 +48,7 @@ class Preforked(Protocol):
     size: int
     table: "memoryview[int]"
     gc_scale: float
+    own: Sequence[str]
 
     @property
     def pid(self) -> int: ...

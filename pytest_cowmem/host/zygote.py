@@ -47,11 +47,11 @@ class Zygote:
         """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
 
         `bytecode` is a folder for the byte code that cannot be written beside the source. `own`
-        names the modules whose code is the app's own in a traced round, all of the app's for none.
-        One that is `raw` does not come to rest before it forks, and molds are what it forks.
+        is as in host/preforked.py. One that is `raw` does not come to rest before it forks, and
+        molds are what it forks.
         """
         self.app = app
-        self._own = tuple(own)
+        self.own = tuple(own)
         self.ready = False
         self._compiling = 0  # resident anonymous bytes of a start without byte code
         self._outputs = Outputs()
@@ -192,7 +192,7 @@ class Zygote:
             with far:
                 self._send(kind, far.fileno(), *fds)
                 if kind == messages.TRACED:  # told now, so that no other process has it on its heap
-                    self._send((messages.OWN, self._own))
+                    self._send((messages.OWN, self.own))
                 forked = self._receive()
             if isinstance(forked, answers.Unknown):
                 raise CannotMeasure(

@@ -60,7 +60,7 @@ PLANTED = "planted"  # pages
 USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
 
 # To the worker of a leak round; its answer has the same kind
-LOOK = "look"
+LOOK = "look"  # own
 LEFT = "left"  # back: keepers, more
 
 # To the worker of a traced round; its answer has the same kind

@@ -129,10 +129,10 @@ def _tell_what_is_in_use(sock: socket.socket) -> None:
 def _leaking(kind: str) -> "Callable[..., None]":
     """A handler of a message that only the worker of a leak round gets."""
 
-    def answer(sock: socket.socket) -> None:
+    def answer(sock: socket.socket, *fields: Any) -> None:
         from pytest_cowmem.zygote.trace import leaking  # only there
 
-        wire.send(sock, leaking.answer(kind))
+        wire.send(sock, leaking.answer(kind, *fields))
 
     return answer
 

@@ -24,8 +24,8 @@ def marked(name):
 def look(zygotes):
     """`look(view)` is what 50 requests of a view leave behind."""
 
-    def run(view, app="leaky:app", expected=REQUESTS, gc="default"):
-        zygote = zygotes.get(App(app, gc=gc))
+    def run(view, app="leaky:app", expected=REQUESTS, gc="default", zygote=None):
+        zygote = zygote or zygotes.get(App(app, gc=gc))
         with CowWorker() as client, LeakRound(zygote, 60, expected) as current:
             client.enter_round(current)
             for _ in range(5):
@@ -97,6 +97,17 @@ def test_a_leak_is_named_where_the_master_was_frozen(look):
     keeper = look("deep", gc="freeze").keepers[0]
     assert keeper.name == "leaky_state.REGISTRY['carts']['ada'].lines"
     assert keeper.line == marked("deep")
+
+
+@pytest.mark.parametrize(
+    ("own", "file"), [((), "leaky_state.py"), (("leaky",), "leaky.py"), (("no",), "leaky_state.py")]
+)
+def test_the_line_is_one_of_the_modules_that_are_the_users_own(fresh_zygotes, look, own, file):
+    """A name that leads to no module changes nothing: the traced round tells of it."""
+    zygote = fresh_zygotes.get(App("leaky:app"))
+    zygote.own = own
+    keeper = look("through", zygote=zygote).keepers[0]
+    assert (keeper.name, Path(keeper.path).name) == ("leaky_state.SEEN", file)
 
 
 @pytest.mark.parametrize("view", ["nothing", "cycles", "bounded"])

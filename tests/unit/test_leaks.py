@@ -116,7 +116,7 @@ SAID = [
     (
         (replace(SEEN, bytes_a_request=2_499), SEEN),
         (),
-        "kept in shop.SEEN, 1 entry a request, filled at shop/views.py:12",
+        "kept in shop.SEEN, 1 entry a request, filled at shop/views.py:12, and in 1 more container",
     ),
     (
         (replace(SEEN, bytes_a_request=2_499),),

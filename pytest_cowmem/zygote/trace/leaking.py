@@ -10,6 +10,7 @@ modules lead to, and watches line by line which of the app's fills what has grow
 
 import gc
 import sys
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -62,9 +63,13 @@ class Keeper(NamedTuple):
 
 
 class Search:
-    """One worker's search: `look` three times, then `left`."""
+    """One worker's search: `look` three times, then `left`.
 
-    def __init__(self) -> None:
+    `own` names the modules whose lines are watched, none for all in the app's folders.
+    """
+
+    def __init__(self, own: "Sequence[str]") -> None:
+        self._own = own
         # Nothing refers to an app that a factory made, but what serves it.
         self._preloaded = _preloaded()
         self._looks: list[Look] = []
@@ -77,8 +82,7 @@ class Search:
         if len(self._looks) == _LOOKS - 1:
             grown = look.grown_since(self._looks[-1])[:_MOST_WATCHED]
             sizes = {one.key: one.size for one in grown}
-            folders = own_roots((), self._preloaded.path, self._preloaded.target)
-            self._watch = LineWatch(sizes, folders)
+            self._watch = LineWatch(sizes, self._roots())
             self._old = look.reached.ids()
         look.forget()
         look.types = counts_by_type()  # what watches is none of the app's
@@ -129,6 +133,13 @@ class Search:
         keys = sum(bytes_of_texts(part, one.more) for part in parts)
         return own + keys + bytes_beyond(parts, self._old)
 
+    def _roots(self) -> "list[str]":
+        path, target = self._preloaded.path, self._preloaded.target
+        try:
+            return own_roots(self._own, path, target)
+        except LookupError:  # the traced round, which comes next, tells of it
+            return own_roots((), path, target)
+
     def _look(self) -> Look:
         return Look(self._preloaded.app, self._preloaded.target)
 
@@ -170,11 +181,11 @@ def _traced_names() -> "dict[int, str]":
 _search: "Search | None" = None
 
 
-def answer(kind: str) -> "tuple[Any, ...]":
+def answer(kind: str, own: "Sequence[str]" = ()) -> "tuple[Any, ...]":
     """What the worker answers to a message that only one of a leak round gets."""
     global _search
     if _search is None:
-        _search = Search()
+        _search = Search(own)
     if kind == messages.LEFT:
         return (kind, *_search.left())
     _search.look()

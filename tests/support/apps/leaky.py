@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from flask import Flask, g, render_template
 from jinja2 import FunctionLoader
-from leaky_state import REGISTRY, SEEN, STATE
+from leaky_state import REGISTRY, SEEN, STATE, keep
 
 app = Flask(__name__)
 app.jinja_loader = FunctionLoader(lambda name: f"hello {name}")
@@ -97,6 +97,10 @@ def view(what):
 
 def seen(number):
     SEEN.append(b"%064d" % number)  # seen
+
+
+def through(number):
+    keep(b"%064d" % number)  # through
 
 
 def deep(number):
