@@ -48,7 +48,7 @@ class Preforked(Protocol):
     size: int
     table: "memoryview[int]"
     gc_scale: float
-    own: Sequence[str]
+    own: tuple[str, ...]
 
     @property
     def pid(self) -> int: ...
