@@ -117,6 +117,16 @@ def test_only_a_librarys_code_is_left_alone_in_time(tracer: Tracer) -> None:
     assert left(str(faults.__file__)) == 0
 
 
+def test_what_runs_once_is_listened_to_throughout_and_not_kept(tracer: Tracer) -> None:
+    bodies = [compile(f"AT = {number}", "<template>", "exec") for number in range(3)]
+    index = {tracer.code(Thread(0), body) for body in bodies}
+    assert index == {1}
+    assert tracer.left[1] == -1
+    tracer.make_room()
+    assert tracer.code(Thread(0), bodies[0]) == 1
+    assert not {*map(id, bodies)} & tracer.codes.keys()
+
+
 def test_app_code_ran_once_it_had_an_event(tracer: Tracer) -> None:
     code = code_of(APP)
     number = tracer.code(Thread(0), code)

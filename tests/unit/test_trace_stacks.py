@@ -1,7 +1,9 @@
 """Which line a stack is charged to, on frames of code made for it."""
 
 import sys
+import weakref
 from collections.abc import Callable
+from types import CodeType
 from typing import Any
 
 import pytest
@@ -155,6 +157,29 @@ def test_imports_are_numbered_once_each(table: StackTable) -> None:
     names = [row(table, (APP, "view", {}), importing(module))[-1] for module in "aba"]
     assert names == [("a", "a"), ("b", "b"), ("a", "a")]
     assert len(table._imports) == 3
+
+
+def body_of(path: str, source: str = "def view(): pass") -> CodeType:
+    """The code object of a whole module."""
+    return compile(source, path, "exec")
+
+
+@pytest.mark.parametrize("path", [LIBRARY, "<template>", "/srv/shop/templates/cart.html"])
+def test_what_runs_once_is_not_kept(table: StackTable, path: str) -> None:
+    code = body_of(path)
+    gone = weakref.ref(code)
+    number = table.number(code)
+    del code
+    assert gone() is None
+    assert table.number(body_of(path, "AT = 1")) == number < 0
+    assert table.number(body_of("/usr/lib/flask/ctx.py")) == number - 1
+    assert table.named((0, 0, number, 3, 0))[3:6] == (path, 3, "<module>")
+
+
+def test_functions_and_the_modules_of_the_app_are_kept(table: StackTable) -> None:
+    kept = [body_of(LIBRARY).co_consts[0], body_of(APP)]
+    assert [table.number(code) for code in kept] == list(map(id, kept))
+    assert table.app_code() == kept[1:]
 
 
 def test_only_numbered_code_of_the_app_is_app_code(table: StackTable) -> None:

@@ -40,6 +40,7 @@ _CODES_LATER = 1 << 12  # code objects that may become known after the fork
 _ROWS = 1 << 18
 _TOUCHED_ROWS = 1 << 13
 _PATIENCE = 64  # events without a fault, until a library's code object is left alone
+_FREE = -1 << 60  # below the numbers of all code objects
 
 
 def integers(count: int) -> "memoryview[int]":
@@ -147,9 +148,10 @@ class Thread:
 class Tracer:
     """All threads of a traced worker. `attend` comes before anything is charged.
 
-    `codes` has the numbers of code objects by their id(), from 1. These numbers lead to the others:
-    `left` has the events until a code object is left alone, `lines` the line where it last was. A
-    number below zero in `left` counts down for ever. Both lie apart from the heap, as the log does.
+    `codes` has an index from 1 for each code object, by its number in `stacks`: that is its id(),
+    unless it is brief. At this index `left` has the events until the code object is left alone, and
+    `lines` the line where it last was. A count below zero in `left` goes down for ever. Both lie
+    apart from the heap, as the log does.
 
     The app's own code is listened to throughout. A library's is left alone once it has run for a
     while without a fault. What it causes later is charged to the same line of the app, but without
@@ -226,31 +228,34 @@ class Tracer:
     # counts up `times`.
 
     def code(self, thread: Thread, code: CodeType) -> int:
-        """Number a code object that is met for the first time. The cost is the tracer's own.
+        """The index of a code object that is met for the first time, or at each event if it is
+        brief. The cost is the tracer's own.
 
-        Those that find no room share the last number.
+        Those that find no room share the last index.
         """
         times, before = thread.times, _usage(_WHO).ru_minflt
-        number = min(len(self.codes) + 1, _MOST_CODES - 1)
-        self.codes[self.stacks.number(code)] = number
-        self.left[number] = self._events_left(code)
-        self.lines[number] = code.co_firstlineno
+        number = self.stacks.number(code)
+        index = self.codes.get(number, 0)
+        if not index:
+            index = self.codes[number] = min(len(self.codes) + 1, _MOST_CODES - 1)
+            self.left[index] = self._events_left(code) if number > 0 else -1
+            self.lines[index] = code.co_firstlineno
         cost = _usage(_WHO).ru_minflt - before
         if thread.times == times:
             thread.last += cost
             thread.own += cost
-        return number
+        return index
 
     def make_room(self) -> None:
         """Have the dict of code objects grow now: a worker that met one more could pay for that.
 
         It then has room for about as many again (Objects/dictobject.c, GROWTH_RATE).
         """
-        size, taken = sys.getsizeof(self.codes), 0
+        size, taken = sys.getsizeof(self.codes), _FREE
         while sys.getsizeof(self.codes) == size:
             taken -= 1
-            self.codes[taken] = 0  # no id is negative
-        for number in range(taken, 0):
+            self.codes[taken] = 0
+        for number in range(taken, _FREE):
             del self.codes[number]
 
     def _events_left(self, code: CodeType) -> int:
@@ -258,7 +263,7 @@ class Tracer:
 
         Where a request enters an app never is: what a library caused before it returned would be
         charged to the line that passed the request on. Nor is where a thread begins: nothing else
-        of a thread may be listened to.
+        of a thread may be listened to. Nor is a brief one, which is looked up at each event anyway.
         """
         if self.stacks.is_app(code.co_filename) or self.stacks.is_entry(code):
             return -1

@@ -24,11 +24,12 @@ STDLIB = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _plain = str.__str__  # a plain copy of what is a kind of text, without asking it
 
 # Numbers for: the app's code object and line, the library's, and the modules being imported.
-# A code object's number is its id(); 0 stands for none.
+# A code object's number is its id(), or below zero for one that is brief; 0 stands for none.
 Key = tuple[int, int, int, int, int]
 # The app's (file, line, function), the library's, and the (outermost, innermost) module imported.
 Row = tuple["str | None", int, str, "str | None", int, str, "tuple[str, str] | None"]
 _NOWHERE = (0, 0)
+_OPTIMIZED = 1  # CO_OPTIMIZED, of functions (Include/cpython/code.h)
 
 
 class StackTable:
@@ -41,16 +42,23 @@ class StackTable:
         self._roots = sorted(map(_beginning, roots), key=len, reverse=True)
         self._is_app_by_path: dict[str, bool] = {}
         self._codes: dict[int, CodeType] = {}
+        self._briefs: dict[str, int] = {}
         self._entries: set[int] = set()
         self._imports: list[tuple[str, str] | None] = [None]
 
     def size(self) -> int:
         """How many entries the tables have; they take memory that stays taken."""
         paths, codes = len(self._is_app_by_path), len(self._codes) + len(self._entries)
-        return paths + codes + len(self._imports)
+        return paths + codes + len(self._briefs) + len(self._imports)
 
     def number(self, code: CodeType) -> int:
-        """The number of a code object, which is kept alive from then on."""
+        """The number of a code object, which is kept alive from then on unless it is brief.
+
+        All brief ones of a file and a name have one number.
+        """
+        if self._is_brief(code):
+            name = f"{_plain(code.co_filename)}\0{_plain(code.co_qualname)}"
+            return self._briefs.setdefault(name, ~len(self._briefs))
         number = id(code)
         if number not in self._codes:
             self._codes[number] = code
@@ -64,6 +72,17 @@ class StackTable:
         A line that calls it passes the request on, and what it leads to is not that line's.
         """
         return id(code) in self._entries
+
+    def _is_brief(self, code: CodeType) -> bool:
+        """Whether a code object runs once, and is given back then: a module's or a class's body.
+
+        To keep it would take memory that the app does not: a template is one. What the app's own
+        modules fill is looked for in their bodies, too, so these are kept.
+        """
+        if code.co_flags & _OPTIMIZED:
+            return False
+        path = _plain(code.co_filename)
+        return not (path.endswith(".py") and self.is_app(path))
 
     def is_app(self, path: str) -> bool:
         """Whether a code object's file is the app's own.
@@ -142,6 +161,9 @@ class StackTable:
     def _place(self, number: int, line: int) -> "tuple[str | None, int, str]":
         if not number:
             return None, 0, ""
+        if number < 0:
+            path, _, name = [*self._briefs][~number].partition("\0")
+            return path, line, name
         code = self._codes[number]
         return _plain(code.co_filename), line, _plain(code.co_qualname)
 
