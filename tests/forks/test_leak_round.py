@@ -93,6 +93,12 @@ def test_an_app_that_only_its_server_has_is_looked_through(look):
     assert keeper.line == marked("made")
 
 
+def test_what_a_middleware_of_django_keeps_is_named_by_its_class(zygotes, look, tmp_path):
+    env = {"DJANGO_SHOP_DB": str(tmp_path / "shop.sqlite3")}
+    keeper = look("count", zygote=zygotes.get(App("wrappers:site()", env=env))).keepers[0]
+    assert (keeper.name, Path(keeper.path).name) == ("wrappers.Middleware().paths", "wrappers.py")
+
+
 def test_a_leak_is_named_where_the_master_was_frozen(look):
     keeper = look("deep", gc="freeze").keepers[0]
     assert keeper.name == "leaky_state.REGISTRY['carts']['ada'].lines"

@@ -105,7 +105,7 @@ class Reached:
         A class and a function have a name of their own, and so need no way to them.
         """
         for index in range(len(way) - 1, 0, -1):
-            if own := _own_name(way[index]):
+            if own := _instance_name(*way[index : index + 3]) or _own_name(way[index]):
                 return own, range(index + 1, len(way))
         root = self._roots[id(way[0])]
         if len(way) > 1 and _is_module_space(way[0]):
@@ -197,6 +197,22 @@ def _variable(function: FunctionType, held: "tuple[Any, ...]", part: Any) -> str
         if value is part:
             return f".{variable}"
     return ""
+
+
+def _instance_name(wrapper: Any, *then: Any) -> str:
+    """What a function is named for an attribute that it has from the instance which it wraps.
+
+    `functools.wraps` copies attributes. Django wraps each middleware so, and `Counting().paths`
+    says more than `convert_exception_to_response.<locals>.inner.paths`.
+    """
+    if type(wrapper) is not FunctionType or len(then) < 2 or then[0] is not vars(wrapper):
+        return ""
+    wrapped = namespaces.special(then[0], "__wrapped__")
+    attributes = namespaces.named(namespaces.of_instance(wrapped)).values()
+    if type(wrapped) is FunctionType or not any(value is then[1] for value in attributes):
+        return ""
+    own = _own_name(type(wrapped))
+    return f"{own}()" if own else ""
 
 
 def _own_name(value: Any) -> str:

@@ -42,8 +42,11 @@ class Middleware:
 
     def __init__(self, get_response):
         self.get_response = get_response
+        self.paths = []
 
     def __call__(self, request):
+        if request.path == "/count":
+            self.paths.append(request.path * 64)  # paths in middleware
         if request.path == "/json":
             kept.append(b"x" * 1_000_000)  # keeps in middleware
         return self.get_response(request)  # passes on in middleware
