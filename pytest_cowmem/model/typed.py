@@ -24,6 +24,8 @@ def typed(kind: Any, data: Any, name: str = "value") -> Any:
     if get_origin(first) is tuple:
         each = [parts[0]] * len(data) if parts[-1] is Ellipsis else parts
         return tuple(typed(*pair, name) for pair in zip(each, data, strict=True))
+    if (get_origin(first) is Mapping or is_dataclass(first)) and not isinstance(data, Mapping):
+        raise TypeError(f"{name} is {data!r}, not an object")
     if get_origin(first) is Mapping:
         return {str(key): typed(parts[1], value, key) for key, value in data.items()}
     if is_dataclass(first):

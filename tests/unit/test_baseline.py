@@ -87,6 +87,10 @@ def test_one_figure_a_line_sorted_and_a_newline_at_the_end():
         (dumps(ONE).replace("4096", "4096.5"), "in test_a.py::test_x, private is 4096.5, not int"),
         (dumps(ONE).replace("4096", "-5"), "in test_a.py::test_x, private is below zero"),
         (dumps(ONE).replace("4096", '{"mean": 1, "sd": -1}'), "private is below zero"),
+        (
+            dumps(ONE).replace('"source"', '"modules": ["a"], "source"'),
+            "in test_a.py::test_x, modules is ['a'], not an object",
+        ),
         (dumps(ONE).replace('"tests"', '"reference"'), "'tests' is missing"),
         (dumps(ONE).replace("4096", '{"mean": 1, "extra": 1}'), "unknown key 'extra'"),
         (dumps(ONE).replace("4096", '{"mean": 1, "sd": true}'), "sd is True, not int or NoneType"),
