@@ -126,9 +126,12 @@ ROWS, GROUPS, SINGLE = [], {}, []
 STEADY, FULL, LOG = [], [], ""
 PATH, PATHS = "", ["/", "/longer", "/the longest of them all"]
 LEFT = [80, 40, 3]
+LAST = None
+
+class Order: pass
 
 def grow():
-    global LOG, PATH
+    global LOG, PATH, LAST
     ROWS.extend(object() for _ in range(8))
     for number in range(4):
         GROUPS.setdefault(number, deque()).extend([1, 2])
@@ -136,12 +139,18 @@ def grow():
     FULL.extend(range(LEFT.pop(0)))
     LOG += "x" * 100
     PATH = PATHS.pop(0)
+    for _ in range(5):
+        order = Order()
+        order.before, LAST = LAST, order
 """
 
 
-def test_what_grows_steadily_is_told_with_its_sizes(load: Any, search: Any) -> None:
+def test_what_grows_steadily_is_told_with_its_sizes_and_objects_by_type(
+    load: Any, search: Any
+) -> None:
     shop = load("leaking_shop", GROWING)
-    kept, _ = search(shop.grow)
+    kept, more = search(shop.grow)
+    assert more["leaking_shop.Order"] == 5
     sizes = {
         keeper.name.removeprefix("leaking_shop."): (
             keeper.ready,
@@ -158,18 +167,6 @@ def test_what_grows_steadily_is_told_with_its_sizes(load: Any, search: Any) -> N
         "GROUPS[...]": (0, 16, 24, "entries"),
         "LOG": (text, text + 200, text + 300, "bytes"),
     }
-
-
-def test_objects_are_counted_by_type(load: Any, search: Any) -> None:
-    shop = load("leaking_shop", "class Order: pass\nLAST = None")
-
-    def chain() -> None:
-        for _ in range(5):
-            order = shop.Order()
-            order.before, shop.LAST = shop.LAST, order
-
-    _, more = search(chain)
-    assert more["leaking_shop.Order"] == 5
 
 
 def test_nothing_of_the_app_is_asked(load: Any, search: Any) -> None:
