@@ -2,12 +2,18 @@
 
 from pytest_cowmem.model.explanation import Collections, Explanation, Line
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.model.verdict import TOO_HIGH
+from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Verdict
 
 
 def red_metrics(record: Record) -> set[str]:
-    """The metrics that are too high."""
-    return {judgment.metric for judgment in record.judgments if judgment.verdict in TOO_HIGH}
+    """The metrics that are too high. A noisy one is where its mean is."""
+    return {judgment.metric for judgment in record.judgments if _is_too_high(judgment)}
+
+
+def _is_too_high(judgment: Judgment) -> bool:
+    if judgment.verdict is Verdict.NOISY:
+        return (judgment.difference or 0) > judgment.allowed
+    return judgment.verdict in TOO_HIGH
 
 
 def all_of_collections(red: set[str]) -> bool:

@@ -236,8 +236,14 @@ def test_what_is_red_comes_first(record, red, order):
 
 
 def test_what_is_not_too_high_is_not_red(record):
-    for verdict in set(Verdict) - {Verdict.REGRESSED, Verdict.OVER}:
+    for verdict in set(Verdict) - {Verdict.REGRESSED, Verdict.OVER, Verdict.NOISY}:
         assert ranked.red_metrics(record(["gc_pause"], verdict=verdict)) == set()
+
+
+@pytest.mark.parametrize(("measured", "red"), [(9, {"private"}), (8, set()), (None, set())])
+def test_what_is_noisy_is_red_where_its_mean_is_too_high(record, measured, red):
+    noisy = Judgment("private", measured, 9, None, 3, 5, Verdict.NOISY)
+    assert ranked.red_metrics(replace(record(), judgments=(noisy,))) == red
 
 
 def test_what_is_red_comes_first_in_the_text(record, said):
