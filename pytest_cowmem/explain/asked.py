@@ -232,13 +232,14 @@ class Explainer:
     def _leaks_under(
         self, proposal: Proposal, body: Callable[[], object], running: Running
     ) -> bool:
-        """Whether requests leave something behind all the same where a proposal is followed.
+        """Whether requests leave half as much behind, or more, where a proposal is followed.
 
         What is filled before the fork is filled again where it leaks.
         """
         assert proposal.policy is not None
-        growth = self._under(proposal.policy, self._growing, body, running)
-        return growth is None or growth > OF_GROWTH.absolute
+        assert self._case is not None
+        rise = self._under(proposal.policy, self._growing, body, running)
+        return rise is None or 2 * rise > self._case.value(GROWTH)
 
     def _plain(self, master: Preforked) -> Round:
         return Round(master, self._timeout)
@@ -277,10 +278,5 @@ class Explainer:
 
 
 def _figure(current: Round) -> int | None:
-    """What a round under a policy is for: growth a request, or else private bytes."""
-    if not isinstance(current, GrowthRound):
-        return current.finish().values[PRIVATE]
-    growth = current.growth()
-    if growth is None:
-        return None
-    return 0 if growth.warming else growth.per_request
+    """What a round under a policy is for: what stays in use a request, or else private bytes."""
+    return current.rise() if isinstance(current, GrowthRound) else current.finish().values[PRIVATE]

@@ -6,7 +6,7 @@ Runs in the pytest process. What it takes to tell is in all other figures, so th
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.model.growth import PARTS, Growth, Point, growth_of
+from pytest_cowmem.model.growth import PARTS, Growth, Point, growth_of, rise_of
 from pytest_cowmem.zygote import messages
 
 
@@ -35,12 +35,20 @@ class GrowthRound(Round):
 
     def growth(self) -> Growth | None:
         """What stays in use a request; None where no allocator tells, or after too few requests."""
-        self._end_response()
-        if self.requests > self._points[-1][0]:
-            self._read()
+        self._read_last()
         if self._told == answers.Used(None, None):
             return None
         return growth_of(self._points, whole=self._told.libc is not None)
+
+    def rise(self) -> int | None:
+        """What more is in use a request at the end than after a third; None after too few."""
+        self._read_last()
+        return rise_of(self._points)
+
+    def _read_last(self) -> None:
+        self._end_response()
+        if self.requests > self._points[-1][0]:
+            self._read()
 
     @property
     def _due(self) -> int:

@@ -47,6 +47,18 @@ def growth_of(points: Sequence[Point], *, whole: bool = True) -> Growth | None:
     return Growth(per_request, rises and _fall(earlier, later), whole)
 
 
+def rise_of(points: Sequence[Point]) -> int | None:
+    """The bytes a request that are more in use at the end than after a third of the requests.
+
+    None for too few points. A large list makes room so rarely that it rises in few of them.
+    """
+    requests = points[-1][0] if points else 0
+    first = next((point for point in points if point[0] * 3 >= requests), None)
+    if first is None or first[0] == requests:
+        return None
+    return round((points[-1][1] - first[1]) / (requests - first[0]))
+
+
 def _slopes(points: Sequence[Point], start: Fraction, end: Fraction) -> list[float]:
     """The slopes between points in a span of all requests, in bytes a request."""
     requests = points[-1][0]

@@ -146,6 +146,24 @@ def test_a_leak_stays_a_leak_where_filling_before_the_fork_does_not_help(red):
     assert [*red("/leak?5000", 100)] == ["leak"]
 
 
+def test_a_large_list_that_leaks_is_no_cache_though_it_makes_room_rarely(project):
+    result = project(
+        """
+        import pytest
+
+        @pytest.mark.mem_budget(growth="64 B")
+        def test_it(cow_worker):
+            cow_worker.get("/once?2000000")
+            cow_worker.burst("GET", "/leak-entries?100", times=1500)
+        """,
+        app="curable:app",
+    )
+    result.assert_outcomes(failed=1)
+    said = advice_in(result)
+    assert "kept in curable.LEAKED, 100 entries a request" in said["leak"]
+    assert "share cache" not in said
+
+
 def test_what_cannot_be_tried_names_no_gain(project):
     result = project(
         """

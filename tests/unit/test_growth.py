@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_cowmem.model.growth import PARTS, Growth, growth_of
+from pytest_cowmem.model.growth import PARTS, Growth, growth_of, rise_of
 
 KIB = 1024
 REQUESTS = 240
@@ -18,6 +18,29 @@ def points(in_use, requests=REQUESTS):
     """What is in use at ready, and at the end of each part of the requests."""
     read_after = sorted({-(-part * requests // PARTS) for part in range(PARTS + 1)})
     return [(number, in_use(number)) for number in read_after]
+
+
+def large_list(entries):
+    """The bytes of a list that had room for 150,000 entries, and makes it for an eighth more."""
+    size = 150_000
+    while size < entries:
+        size += size >> 3
+    return 8 * size
+
+
+def test_a_large_list_rises_by_what_it_keeps_though_few_parts_do():
+    held = points(lambda number: large_list(150_000 + 100 * number), 1500)
+    assert growth_of(held) == Growth(0)
+    assert rise_of(held) == pytest.approx(800, rel=0.2)
+
+
+def test_what_is_full_does_not_rise():
+    assert rise_of(points(lambda number: min(number, 400) * 100, 1200)) == 0
+    assert rise_of(points(lambda number: KIB)) == 0
+
+
+def test_too_few_points_tell_no_rise():
+    assert rise_of([]) is rise_of([(0, 8)]) is rise_of([(0, 8), (60, 9)][1:]) is None
 
 
 IN_USE_AFTER = {

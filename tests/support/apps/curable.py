@@ -38,6 +38,11 @@ def leak(number):
     LEAKED.append(bytes(number))
 
 
+def leak_entries(number):
+    """Keep entries in a list, which makes room for an eighth more each time."""
+    LEAKED.extend([None] * number)
+
+
 def collect(generation):
     gc.collect(generation)  # asked for
 
@@ -112,6 +117,7 @@ DO = {
     "/cache": fill_cache,
     "/once": fill_once,
     "/leak": leak,
+    "/leak-entries": leak_entries,
     "/collect": collect,
     "/allocate": allocate,
     "/read": read,
