@@ -20,7 +20,10 @@ _OF_MASTER = {MASTER, "gc_full", "gc_full_pause"}  # nothing that a worker does 
 
 
 def causes(record: Record) -> tuple[Cause, ...]:
-    """What is new in a record's explanation and worth a word; none where it has none."""
+    """What is new in a record's explanation and worth a word; none where it has none.
+
+    Where `growth` is red, what grows with requests comes before all else.
+    """
     explanation, red = record.explanation, red_metrics(record)
     if explanation is None or (red and red <= _OF_MASTER):
         return ()
@@ -35,7 +38,10 @@ def causes(record: Record) -> tuple[Cause, ...]:
         return tuple(imported)
     found = [*kept, *imported, *_lines(explanation, since)]
     worth = [cause for cause in found if cause.bytes >= WORTH]
-    return tuple(sorted(worth, key=_telling, reverse=True))
+    leaking = {part.name for part in explanation.containers if part.a_request and GROWTH in red}
+    leaks = [cause for cause in kept if cause.name in leaking]
+    rest = sorted(worth, key=_telling, reverse=True)
+    return (*leaks, *(cause for cause in rest if cause not in leaks))
 
 
 def first_cause(record: Record) -> Cause | None:

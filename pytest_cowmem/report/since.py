@@ -14,7 +14,7 @@ from pytest_cowmem.model.explanation import (
     LateImport,
     Line,
 )
-from pytest_cowmem.model.metrics import OF_PRIVATE, PRIVATE
+from pytest_cowmem.model.metrics import GROWTH, OF_PRIVATE, PRIVATE
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.ranked import red_metrics
 
@@ -33,7 +33,9 @@ class Since:
     """
 
     def __init__(self, record: Record, explanation: Explanation) -> None:
-        self.grown = record.grown if PRIVATE in red_metrics(record) else 0
+        red = red_metrics(record)
+        self.grown = record.grown if PRIVATE in red else 0
+        self._leaks = GROWTH in red
         baseline = modules_of(record) if record.failed and self.grown > 0 else None
         sizes = explanation.modules
         changed = changes(sizes, baseline)
@@ -45,8 +47,11 @@ class Since:
         self.tells = named > 0 and 2 * named >= self.grown
 
     def new(self, part: Part) -> int:
-        """The bytes of a part that are new: all of them where the baseline does not tell."""
-        if not self.tells:
+        """The bytes of a part that are new: all of them where the baseline does not tell.
+
+        So are those of a container that grows with requests, where `growth` is red.
+        """
+        if not self.tells or (self._leaks and isinstance(part, Container) and part.a_request):
             return part.bytes
         return min(part.bytes, max(self._modules.get(name, 0) for name in self._homes(part)))
 

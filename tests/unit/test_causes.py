@@ -12,6 +12,7 @@ from explained import (
     FULL,
     KIB,
     MODULES,
+    POOL,
     SEEN,
     VIEW,
     red,
@@ -61,6 +62,18 @@ def test_all_of_a_test_is_new_that_took_next_to_nothing():
     assert shown.since_baseline
     assert shown.already is not None
     assert shown.modules[0] == ("shop.views", 3 * MIB)
+
+
+@pytest.mark.parametrize(("leaks", "names"), [(0, ["SEEN", "ask"]), (600, ["POOL", "SEEN", "ask"])])
+def test_what_grows_with_requests_comes_first_where_growth_is_red(leaks, names):
+    """However little it is, and though its module is no larger than in the baseline."""
+    growing = replace(POOL, bytes=40 * KIB, a_request=1.0)
+    found = red(leaks=leaks, explanation=replace(EXPLANATION, containers=(SEEN, growing)))
+    assert [cause.name.rpartition(".")[2] for cause in causes(found)] == names
+    shown = reasons(found, found.explanation)
+    kept = [container.name.rpartition(".")[2] for container in shown.containers]
+    assert kept == [name for name in names if name != "ask"]
+    assert (first_cause(found) is None) == bool(leaks)  # it is not what `private` grew by
 
 
 def test_a_module_that_grew_by_less_than_half_does_not_make_the_rest_old():
@@ -262,6 +275,9 @@ def test_a_test_with_a_cause_that_was_explained_says_in_which_and_what_differs()
     assert known.traced(APP, again).shared == Shared("t.py::test_a", KEPT)  # its place is told
     third = known.traced(APP, red("t.py::test_c", by=4 * MIB))
     assert third.shared == Shared("t.py::test_a", KEPT)
+    alike = known.untraced(APP, replace(red("t.py::test_e", by=4 * MIB), explanation=None))
+    assert alike
+    assert alike.shared == third.shared  # whose text is where the cause is explained
     unknown = red("t.py::test_d", by=6 * MIB)
     assert known.traced(APP, unknown) == unknown
 
