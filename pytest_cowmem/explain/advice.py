@@ -12,7 +12,7 @@ from pytest_cowmem.explain.rules import collecting, imports
 from pytest_cowmem.explain.rules.read_less import read_less
 from pytest_cowmem.explain.rules.warm_up import warm_up
 from pytest_cowmem.model.explanation import Container
-from pytest_cowmem.model.metrics import OF_GROWTH
+from pytest_cowmem.model.metrics import GROWTH, OF_GROWTH
 from pytest_cowmem.model.policy import ALL, Policy
 from pytest_cowmem.model.units import render
 
@@ -22,8 +22,13 @@ _EXACT = 100  # entries a request, from which on fractions say nothing
 
 
 def proposals(case: Case) -> list[Proposal]:
-    """What all rules say, the surest first. What is about a module that grew comes before that."""
+    """What all rules say, the surest first. What is about a module that grew comes before that.
+
+    Where nothing but `growth` is red, it is what they say of the leak.
+    """
     said = [proposal for rule in RULES for proposal in rule(case)]
+    if case.accepted.red == {GROWTH}:
+        said = [one for one in said if "leak" in (one.rule, one.instead)] or said
     return sorted(said, key=lambda proposal: proposal.about not in case.grown)
 
 

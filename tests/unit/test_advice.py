@@ -432,6 +432,33 @@ def test_what_grew_since_the_baseline_comes_before_the_surest():
         assert rules(changed(case, accepted=Accepted(within)))[0] == "preload"
 
 
+def test_imports_that_the_baseline_has_too_are_not_advised_on_beside_new_ones():
+    def imported(**modules):
+        late = (*LATE_TWICE.why.imports, *LATE_IN_LIBRARY.why.imports)
+        sizes = {"shop.views": 3 * MIB, "ssl": WORTH, "importlib": MIB}
+        accepted = Accepted({**sizes, **modules} if modules else {})
+        lines = line(9, MIB), line(11, MIB)
+        case = changed(LATE, imports=late, lines=lines, modules=sizes, accepted=accepted)
+        said = proposals(case)
+        return [(one.policy.imports, "at shop/" in one.text) for one in said if one.policy]
+
+    everything = [(("asyncio", "ssl"), False)]  # a library imports ssl as well
+    assert imported() == imported(other=1) == everything
+    assert imported(importlib=0) == imported(ssl=0) == [(("ssl",), False)]
+    assert imported(**{"shop.views": MIB}) == [(("asyncio", "ssl"), True)]
+
+
+def test_where_only_growth_is_red_advice_is_about_the_leak():
+    case = changed(LEAKED_TO, imports=LATE.why.imports)
+    assert rules(case) == ["leak", "preload", "share cache"]
+    assert rules(changed(case, accepted=Accepted(red=frozenset({"growth"})))) == [
+        "leak",
+        "share cache",
+    ]
+    late = changed(LATE, accepted=Accepted(red=frozenset({"growth"})))
+    assert rules(late) == ["preload"]  # there is no leak to tell of
+
+
 def test_a_line_that_the_baseline_has_too_is_not_advised_on_when_something_else_grew():
     def with_baseline(**modules):
         return rules(changed(READ, accepted=Accepted(modules)))

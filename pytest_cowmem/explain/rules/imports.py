@@ -12,8 +12,8 @@ def preload(case: Case) -> Iterator[Proposal]:
     """Statements import what is worth a mention: import it earlier, all at once."""
     if statements := _large(case):
         names = list(dict.fromkeys(statement.by for statement in statements))
-        places = list(dict.fromkeys(one.place for one in statements if one.place))
-        where = f" at {listed(places)}" if places else ""
+        places = list(dict.fromkeys(one.place for one in statements))
+        where = f" at {listed(places)}" if all(places) else ""
         yield Proposal(
             "preload",
             f"import {listed(names)} before forking: every worker does so{where}",
@@ -24,13 +24,22 @@ def preload(case: Case) -> Iterator[Proposal]:
 
 
 def _large(case: Case) -> list[LateImport]:
-    """The import statements that are worth a mention each."""
-    largest = by_statement(case.why.imports)[:MOST_NAMES]
-    return [statement for statement in largest if statement.bytes >= WORTH]
+    """The import statements that are worth a mention each, of new ones where there are any."""
+    large = [one for one in by_statement(case.why.imports) if one.bytes >= WORTH]
+    new = [one for one in large if not _is_old(case, one)]
+    return (new or large)[:MOST_NAMES]
+
+
+def _is_old(case: Case, statement: LateImport) -> bool:
+    """Whether nothing that its bytes may count for has grown since the baseline."""
+    homes = {_importer(case, statement)}
+    if not statement.place:
+        homes |= {statement.by.partition(".")[0], "importlib"}
+    return all(case.is_old(home) for home in homes)
 
 
 def _importer(case: Case, statement: LateImport) -> str:
-    """The module of the app that has the statement."""
+    """The module of the app that has the statement, or else the one that it imports."""
     places = {line.place: line.module for line in case.why.lines}
     return places.get(statement.place, statement.by)
 
