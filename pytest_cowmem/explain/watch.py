@@ -4,7 +4,9 @@ The worker names the row of its log that it has just charged, and waits. Pages t
 own since the row before are that row's, and what it has given back is nobody's any more. So the
 rows' pages at the end are the private ones, however often memory came and went.
 
-A row takes no more pages than it has faults. Beyond are the tracer's own, or those of another
+A row takes no more pages than it has faults. Where as many have gone, those beyond have moved: a
+large list or buffer that grows is moved without a fault (mremap), and its pages stay whose they
+were. All others beyond are the tracer's own, or those of another
 thread, which has faulted and not yet named its row: they are left for the rows of other threads,
 of which some may come first.
 
@@ -45,6 +47,7 @@ class Watch:
         self._recent: list[int] = []  # blocks, the last that changed first
         self._size = 0
         self._come: set[int] = set()  # since the last row
+        self._gone: dict[int, int] = {}  # the rows of pages that were given back since
         self._left: dict[int, set[int]] = {}  # what rows left, by their threads
         self._thread = threading.Thread(target=self._watch, name="cowmem watch", daemon=True)
 
@@ -53,6 +56,7 @@ class Watch:
         self._pagemap = FileIO(PROC / str(self._worker) / "pagemap")
         self._look_everywhere()
         self._come.clear()
+        self._gone.clear()
         self._thread.start()
 
     def end(self) -> None:
@@ -81,6 +85,10 @@ class Watch:
             for _ in range(min(faults, len(pages))):
                 self.rows[pages.pop()] = row
                 faults -= 1
+        for page, gone in zip(sorted(self._come), sorted(self._gone), strict=False):
+            self._come.remove(page)
+            self.rows[page] = self._gone[gone]
+        self._gone.clear()
         if self._come:
             self._left.setdefault(thread, set()).update(self._come)
             self._come.clear()
@@ -112,7 +120,8 @@ class Watch:
             self._recent.remove(block)
         self._recent.insert(0, block)
         for page in _pages(block, before, now):
-            self.rows.pop(page, None)
+            if page in self.rows:
+                self._gone[page] = self.rows.pop(page)
             for left in self._left.values():
                 left.discard(page)
         self._come.update(_pages(block, now, before))

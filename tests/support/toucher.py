@@ -11,13 +11,15 @@ areas: dict[str, mmap.mmap] = {}
 
 
 def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
-    """Do "map NAME", "touch NAME FIRST COUNT", "forget NAME" or "unmap NAME"."""
+    """Do "map NAME", "touch NAME FIRST COUNT", "grow NAME", "forget NAME" or "unmap NAME"."""
     if verb == "map":
         areas[name] = mmap.mmap(-1, PAGES * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
     elif verb == "touch":
         area = areas[name]
         for page in range(int(first), int(first) + int(count)):
             area[page * mmap.PAGESIZE] = 1
+    elif verb == "grow":
+        areas[name].resize(2 * PAGES * mmap.PAGESIZE)
     elif verb == "forget":
         areas[name].madvise(mmap.MADV_DONTNEED)
     else:

@@ -114,6 +114,20 @@ def test_what_was_given_back_is_nobodys(toucher, watch):
     assert rows(watch) == {3: 900}
 
 
+def test_what_is_moved_stays_whose_it_was(toucher, watch):
+    toucher("map new")
+    toucher("touch new 0 600")
+    watch.look(1, 400, 7)
+    watch.look(2, 200, 8)
+    before = set(watch.rows)
+    toucher("map above")  # takes the room to grow in place
+    toucher("grow new")
+    toucher("touch new 600 30")
+    watch.look(3, 30, 7)
+    assert rows(watch) == {1: 400, 2: 200, 3: 30}
+    assert before.isdisjoint(watch.rows)
+
+
 def test_what_was_given_back_within_a_mapping_is_seen_where_faults_are_missing(toucher, watch):
     toucher("map new")
     toucher("touch new 0 600")
