@@ -7,6 +7,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
+from jinja2 import Environment, FunctionLoader
 
 from pytest_cowmem.zygote.trace.stacks import StackTable
 
@@ -173,7 +174,32 @@ def test_what_runs_once_is_not_kept(table: StackTable, path: str) -> None:
     assert gone() is None
     assert table.number(body_of(path, "AT = 1")) == number < 0
     assert table.number(body_of("/usr/lib/flask/ctx.py")) == number - 1
-    assert table.named((0, 0, number, 3, 0))[3:6] == (path, 3, "<module>")
+    line = 1 if path.startswith("/srv/shop") else 3
+    assert table.named((0, 0, number, 3, 0))[3:6] == (path, line, "<module>")
+
+
+def test_a_line_of_a_template_is_the_templates_own(table: StackTable) -> None:
+    rows = []
+
+    def probe() -> str:
+        frame = sys._getframe(1)
+        rows.append(table.named(table.key(frame, frame.f_lineno)))
+        return ""
+
+    source = "{{ probe() }}\n\n{% for _ in 'ab' %}\n<p>\n  {{ probe() }}{% endfor %}"
+    loader = FunctionLoader(lambda _: (source, "/srv/shop/templates/cart.html", None))
+    Environment(loader=loader, autoescape=True).get_template("cart").render(probe=probe)
+    assert [row[:2] for row in rows] == [
+        ("/srv/shop/templates/cart.html", line) for line in (1, 5, 5)
+    ]
+
+
+@pytest.mark.parametrize("lines", ["", "1=2=3", "a=b"])
+def test_what_is_no_template_keeps_its_lines(table: StackTable, lines: str) -> None:
+    space: dict[str, Any] = {"debug_info": lines, "sys": sys}
+    exec(compile("\ndef view():\n  return sys._getframe()", "/srv/shop/view.rules", "exec"), space)
+    frame = space["view"]()
+    assert table.named(table.key(frame, 3))[:2] == ("/srv/shop/view.rules", 3 if lines else 1)
 
 
 def test_functions_and_the_modules_of_the_app_are_kept(table: StackTable) -> None:

@@ -7,6 +7,8 @@ are.
 import os
 from types import CodeType, FrameType
 
+from pytest_cowmem.zygote.trace import namespaces
+
 _LIBRARY_FOLDERS = frozenset(
     {"site-packages", "dist-packages", ".venv", "venv", ".tox", ".nox", "__pypackages__"}
 )
@@ -44,12 +46,13 @@ class StackTable:
         self._codes: dict[int, CodeType] = {}
         self._briefs: dict[str, int] = {}
         self._entries: set[int] = set()
+        self._templates: dict[int, str] = {}  # what jinja2 says of their lines, by code object
         self._imports: list[tuple[str, str] | None] = [None]
 
     def size(self) -> int:
         """How many entries the tables have; they take memory that stays taken."""
         paths, codes = len(self._is_app_by_path), len(self._codes) + len(self._entries)
-        return paths + codes + len(self._briefs) + len(self._imports)
+        return paths + codes + len(self._briefs) + len(self._imports) + len(self._templates)
 
     def number(self, code: CodeType) -> int:
         """The number of a code object, which is kept alive from then on unless it is brief.
@@ -128,6 +131,7 @@ class StackTable:
             if self.is_app(code.co_filename):
                 if app == _NOWHERE and not is_passed_on:
                     app = self.number(code), here
+                    self._note_template(above)
             elif library == app == imported == _NOWHERE:
                 library = self.number(code), here
             if name := _imported(above):
@@ -143,6 +147,14 @@ class StackTable:
             app, library = (app, imported) if app != _NOWHERE else (imported, library)
         names = (outermost, innermost) if outermost and innermost else None
         return (*app, *library, self._number_of_import(names))
+
+    def _note_template(self, frame: FrameType) -> None:
+        """Keep how the lines of a template's code are to be read, where the app has templates."""
+        if frame.f_code.co_filename.endswith(".py") or id(frame.f_code) in self._templates:
+            return
+        lines = namespaces.special(frame.f_globals, "debug_info")
+        if type(lines) is str:
+            self._templates[id(frame.f_code)] = lines
 
     def _number_of_import(self, names: "tuple[str, str] | None") -> int:
         if names not in self._imports:
@@ -163,8 +175,10 @@ class StackTable:
             return None, 0, ""
         if number < 0:
             path, _, name = [*self._briefs][~number].partition("\0")
-            return path, line, name
+            return path, 1 if self.is_app(path) else line, name  # a template's own code
         code = self._codes[number]
+        if number in self._templates:
+            line = _template_line(self._templates[number], line)
         return _plain(code.co_filename), line, _plain(code.co_qualname)
 
 
@@ -192,6 +206,19 @@ def _takes_a_request(code: CodeType) -> bool:
         if name_at(number) == "start_response":
             return True
     return _plain(code.co_qualname) in _DJANGOS
+
+
+def _template_line(lines: str, line: int) -> int:
+    """The line of a template from that of its code. `lines` is "3=12&4=15": the template's first.
+
+    A line is that of the last one before it, as jinja2's Template.get_corresponding_lineno has it.
+    It stays as it is where these are no lines of a template.
+    """
+    try:
+        pairs = [tuple(map(int, pair.split("="))) for pair in lines.split("&") if pair]
+        return next((of for of, start in reversed(pairs) if start <= line), 1)
+    except ValueError:
+        return line
 
 
 def _imported(frame: FrameType) -> "str | None":
