@@ -6,9 +6,8 @@ rows' pages at the end are the private ones, however often memory came and went.
 
 A row takes no more pages than it has faults. Where as many have gone, those beyond have moved: a
 large list or buffer that grows is moved without a fault (mremap), and its pages stay whose they
-were. All others beyond are the tracer's own, or those of another
-thread, which has faulted and not yet named its row: they are left for the rows of other threads,
-of which some may come first.
+were. All others beyond are the tracer's own, or those of another thread, which has faulted and not
+yet named its row: they are left for the rows of other threads, of which some may come first.
 
 A look at all that a worker has takes a millisecond and more. The faults of most rows are near the
 last ones, so these blocks are looked at first. All others wait for a row whose faults are not all

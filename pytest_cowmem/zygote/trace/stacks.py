@@ -150,7 +150,7 @@ class StackTable:
 
     def _note_template(self, frame: FrameType) -> None:
         """Keep how the lines of a template's code are to be read, where the app has templates."""
-        if frame.f_code.co_filename.endswith(".py") or id(frame.f_code) in self._templates:
+        if _plain(frame.f_code.co_filename).endswith(".py") or id(frame.f_code) in self._templates:
             return
         lines = namespaces.special(frame.f_globals, "debug_info")
         if type(lines) is str:
