@@ -27,8 +27,7 @@ class Causes:
         """A red test's record with the reason not to trace it; None where it is to be traced."""
         for other in self._of(app):
             if other.explanation and alike(record, other):
-                told = other.shared.test if other.shared else other.test
-                return replace(record, shared=Shared(told, first_cause(other)))
+                return replace(record, shared=Shared(other.test, first_cause(other)))
         count = len(self._grown)
         more = record.grown > max(self._grown, default=0) and count < MOST + _MORE
         return None if count < MOST or more else replace(record, left_out=count)

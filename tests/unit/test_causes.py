@@ -277,7 +277,7 @@ def test_a_test_with_a_cause_that_was_explained_says_in_which_and_what_differs()
     assert third.shared == Shared("t.py::test_a", KEPT)
     alike = known.untraced(APP, replace(red("t.py::test_e", by=4 * MIB), explanation=None))
     assert alike
-    assert alike.shared == third.shared  # whose text is where the cause is explained
+    assert alike.shared == Shared("t.py::test_c", KEPT)  # it grew as that did, and not as test_a
     unknown = red("t.py::test_d", by=6 * MIB)
     assert known.traced(APP, unknown) == unknown
 
