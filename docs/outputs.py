@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from textwrap import indent
 
 from shape import differences
 
@@ -92,7 +93,9 @@ class Page:
         output = f"$ {command}\n{part_of(run_it(command), found['part'] or 'all')}"
         if changed := differences(found["block"], output):
             page = self.path.relative_to(ROOT)
-            self.stale.append("\n  ".join([f"{page}: {command}", *changed]) + "\n")
+            # The shape says what is stale, and the amounts why: chance may not come again.
+            found_now = indent(output, "  > ")
+            self.stale.append("\n  ".join([f"{page}: {command}", *changed]) + f"\n{found_now}")
         start, end = (at - found.start() for at in found.span("block"))
         return found[0][:start] + output + found[0][end:]
 
