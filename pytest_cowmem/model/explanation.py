@@ -7,6 +7,7 @@ Paths are relative to the rootdir, and those of libraries to where they are inst
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from pytest_cowmem.model.metrics import PRIVATE
 
@@ -244,3 +245,17 @@ class Explanation:
     def share(self) -> float:
         """Explained bytes as a share of the private ones."""
         return self.explained / self.private if self.private > 0 else 1.0
+
+    def homes(self, late: LateImport) -> tuple[str, ...]:
+        """The modules that a late import's bytes may count for, the likeliest first.
+
+        It is the module of the app that has the statement. Where a library has it, they count for
+        what ran.
+        """
+        if importer := self._importers.get(late.place):
+            return (importer,)
+        return late.by, late.by.partition(".")[0], "importlib"
+
+    @cached_property
+    def _importers(self) -> dict[str, str]:
+        return {line.place: line.module for line in self.lines if line.path}

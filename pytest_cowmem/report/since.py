@@ -41,7 +41,7 @@ class Since:
         changed = changes(sizes, baseline)
         self.old = sum(min(sizes.get(name, 0), size) for name, size in (baseline or {}).items())
         self._modules = {name: size for name, size in changed.items() if size >= WORTH}
-        self._importers = {line.place: line.module for line in explanation.lines if line.path}
+        self._explanation = explanation
         named = sum(self._modules.values())
         self.most = max(self._modules.values(), default=0)
         self.tells = named > 0 and 2 * named >= self.grown
@@ -59,12 +59,9 @@ class Since:
         """The modules that a part's bytes may count for."""
         if isinstance(part, Collections):
             return (COLLECTIONS,)
-        if not isinstance(part, LateImport):
-            return (part.module,)
-        if part.place in self._importers:
-            return (self._importers[part.place],)
-        # A library has the statement, and its bytes are those of what ran.
-        return part.by, part.by.partition(".")[0], "importlib"
+        if isinstance(part, LateImport):
+            return self._explanation.homes(part)
+        return (part.module,)
 
 
 def modules_of(record: Record) -> Mapping[str, int] | None:

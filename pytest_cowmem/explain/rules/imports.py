@@ -17,7 +17,7 @@ def preload(case: Case) -> Iterator[Proposal]:
         yield Proposal(
             "preload",
             f"import {listed(names)} before forking: every worker does so{where}",
-            _importer(case, statements[0]),
+            case.why.homes(statements[0])[0],
             Policy(imports=tuple(names)),
             subjects=tuple(names),
         )
@@ -32,16 +32,7 @@ def _large(case: Case) -> list[LateImport]:
 
 def _is_old(case: Case, statement: LateImport) -> bool:
     """Whether nothing that its bytes may count for has grown since the baseline."""
-    homes = {_importer(case, statement)}
-    if not statement.place:
-        homes |= {statement.by.partition(".")[0], "importlib"}
-    return all(case.is_old(home) for home in homes)
-
-
-def _importer(case: Case, statement: LateImport) -> str:
-    """The module of the app that has the statement, or else the one that it imports."""
-    places = {line.place: line.module for line in case.why.lines}
-    return places.get(statement.place, statement.by)
+    return all(case.is_old(home) for home in case.why.homes(statement))
 
 
 def compile_first(case: Case) -> Iterator[Proposal]:
