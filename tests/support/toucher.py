@@ -1,13 +1,21 @@
 """A program that takes and gives back memory as it is told on its standard input, line by line.
 
 It is no fork of the tests': a page counts as its own too once everybody else has copied theirs.
+Like a traced worker it has small pages: 3.15's pymalloc asks for huge ones, and the kernel's
+khugepaged then fills what was never touched, at any time.
 """
 
 import mmap
 import sys
 
+from pytest_cowmem.zygote.trace.populate import use_small_pages
+
 PAGES = 2_000  # of an area
 areas: dict[str, mmap.mmap] = {}
+
+# Room for what the program itself needs: pymalloc takes a page for a size when it has no room left.
+room = [bytes(size) for size in range(1, 512, 16) for _ in range(400)]
+del room[::2]
 
 
 def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
@@ -27,6 +35,7 @@ def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
 
 
 if __name__ == "__main__":
+    use_small_pages()
     for line in sys.stdin:
         obey(*line.split())
         print("done", flush=True)
