@@ -258,4 +258,4 @@ class Explanation:
 
     @cached_property
     def _importers(self) -> dict[str, str]:
-        return {line.place: line.module for line in self.lines if line.path}
+        return {line.place: line.module for line in self.lines}

@@ -8,14 +8,16 @@ khugepaged then fills what was never touched, at any time.
 import mmap
 import sys
 
+from pytest_cowmem.zygote import ballast
 from pytest_cowmem.zygote.trace.populate import use_small_pages
 
 PAGES = 2_000  # of an area
 areas: dict[str, mmap.mmap] = {}
 
-# Room for what the program itself needs: pymalloc takes a page for a size when it has no room left.
-room = [bytes(size) for size in range(1, 512, 16) for _ in range(400)]
-del room[::2]
+# The program's own objects find room in pages that it has: every other object of each of pymalloc's
+# size classes is dropped.
+kept = [ballast._of_size(size, index) for size in range(16, 513, 16) for index in range(400)]
+del kept[::2]
 
 
 def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
