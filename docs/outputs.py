@@ -37,6 +37,7 @@ PARTS = {
     "failure": (r"_{3,} ", r"=+ cowmem"),
     "why": (r"where |by module, since ", r"$"),
     "summary": (r"=+ cowmem", r"=+ (?!cowmem)"),
+    "capacity": (r"workers of ", r"\S"),
     "options": (r"private memory and GC pauses", r"$"),
     "settings": (r"  cowmem \(", r"  (?!cowmem| )"),
 }

@@ -19,6 +19,9 @@ _MEASURED = (
     (r"(by module[^:]*: \S+ \S+ \w+).*", r"\1 <more>"),
     (r"\bof type [\w.]+", "of type <name>"),
     (r"^(baseline: changed +\S+).*", r"\1 <metrics>"),
+    # What exceeds the noise, and what that costs.
+    (r" (?:~|[+-]\d+%)(?= |$)", " <change>"),
+    (r"\b(it costs) .*\.$", r"\1 <amounts>."),
     # Amounts, with their sign: a change of some pages may go up or down.
     (r"[+-]?\d[\d,.]* ?(?:B|KiB|MiB|GiB)(?!\w)", "<bytes>"),
     (r"[+-]?\d[\d,.]* ?(?:ns|us|ms|s)(?!\w)", "<time>"),
@@ -34,6 +37,8 @@ _MEASURED = (
 # Whether a layout is another one than the baseline's is the machine's doing.
 _LAYOUT_NOTE = re.compile(r"note: objects lie in other pages than in the baseline's run")
 _LINES_TABLE = re.compile(r" *private +line +function +most of it under")
+# An allocator that only some machines have.
+_JEMALLOC = re.compile(r"(?:\S.*, )?jemalloc  ")
 _ROW = re.compile(r" *\d[\d,.]* \w+  ")
 
 
@@ -57,7 +62,7 @@ def shape(text: str) -> list[str]:
         is_cells = re.search(r"\S {2,}\S", line)
         if line.startswith("  ") and not is_cells and lines and lines[-1]:
             lines[-1] += f" {line.strip()}"
-        else:
+        elif not _JEMALLOC.match(line):
             lines.append(line)
     return [_without_amounts(line) for line in lines]
 

@@ -26,6 +26,7 @@ FLAGS = {
     "cowmem_strict": "fail on what has no baseline (the default where CI is set), is missing, or "
     "when nothing was measured",
     "cowmem_explain": "say where every test's private bytes went, not only those that are red",
+    "cowmem_what_if": "replay each measured test under other policies, and say what they win back",
     "cowmem_prove": "plant a growing regression in each test's worker, to see what is caught",
 }
 # Settings of the ini file: name, type, default, help text.
@@ -36,6 +37,13 @@ INI: tuple[tuple[str, Any, Any, str], ...] = (
     ("cowmem_ratchet", "bool", False, "fail a test that improved, until the baseline is updated"),
     ("cowmem_timeout", "string", "60", "seconds a request, or the app's import, may take"),
     ("cowmem_tolerance", "linelist", [], "one `metric = 2 % / 64 KiB` a line"),
+    ("cowmem_host_memory", "string", "", "what a host has for a master and its workers: 4 GiB"),
+    (
+        "cowmem_what_if_gc",
+        "linelist",
+        [],
+        "one triple of thresholds a line to try, as 50000,20,100",
+    ),
     ("cowmem_own", "linelist", [], "one module a line whose code explanations take for yours"),
 )
 

@@ -23,7 +23,7 @@ from pytest_cowmem.explain.rounds import TracedRound
 from pytest_cowmem.explain.tried import settled, to_try
 from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.growth_round import GrowthRound
-from pytest_cowmem.host.mold import Enough, Mold, Reforked
+from pytest_cowmem.host.mold import Mold, Reforked, reforked
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.errors import CannotMeasure
@@ -259,15 +259,19 @@ class Explainer:
 
         The body runs once more in the mold where that is to serve something.
         """
+
+        def serve(mold: Mold) -> None:
+            with suppress(TraceFirst), running(nullcontext(mold)):
+                body()
+
         self._under_policy = None
         try:
-            with Mold(self._raw(), self._timeout, policy) as mold:
-                if policy.requests:
-                    with suppress(Enough, TraceFirst), running(nullcontext(mold)):
-                        body()
-                with running(opened(Reforked(mold))) as current:
-                    body()
-                    self._note(current)
+            with (
+                reforked(self._raw(), self._timeout, policy, serve) as master,
+                running(opened(master)) as current,
+            ):
+                body()
+                self._note(current)
         except TraceFirst:
             pass
         except (KeyboardInterrupt, pytest.exit.Exception):

@@ -5,7 +5,8 @@ round of its own, and serves what the policy has it serve. Then it is the twin o
 """
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from pytest_cowmem.host import answers, procfs
@@ -52,7 +53,7 @@ class Mold(Round):
                 "requests start threads, which workers forked later would lack: "
                 "let each worker start its own"
             )
-        self.ask((messages.REST, self.policy.freeze), answers.Alive)
+        self.ask((messages.REST, self.policy.freeze, self.policy.gc), answers.Alive)
 
     def _between_requests(self) -> None:
         """A mold is not read."""
@@ -85,6 +86,8 @@ class Reforked:
         self.own = master.own
         self.pid = mold.pair.worker
         self.size = procfs.anonymous(self.pid) - master.facts.ballast
+        # A fork has those file pages alone that it has touched itself.
+        self.mapped = max(master.mapped, procfs.mapped(self.pid))
 
     def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
         """A new pair, whose twin is the mold."""
@@ -118,3 +121,18 @@ class Reforked:
     def show_output(self) -> None:
         """Pass what the processes printed on to the running test."""
         self._mold.master.show_output()
+
+
+@contextmanager
+def reforked(
+    master: Preforked, timeout: float, policy: Policy, serve: Callable[[Mold], object]
+) -> Iterator[Reforked]:
+    """What a raw master is once it has followed a policy.
+
+    `serve` runs the test's body in the mold, where the policy has it serve requests.
+    """
+    with Mold(master, timeout, policy) as mold:
+        if policy.requests:
+            with suppress(Enough):
+                serve(mold)
+        yield Reforked(mold)

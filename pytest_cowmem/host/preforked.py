@@ -37,15 +37,16 @@ class Pair:
 class Preforked(Protocol):
     """A running master with an app preloaded, which forks a pair for each round.
 
-    `pid` is its process number. `size` is its resident anonymous bytes when it was ready to fork.
-    `table` is where the worker's collections are counted. `gc_scale` turns this machine's GC times
-    into the reference machine's. `own` names the modules that explanations take for the app's own,
-    none for all of its folders'.
+    `pid` is its process number. `size` is its resident anonymous bytes when it was ready to fork,
+    and `mapped` those that files back. `table` is where the worker's collections are counted.
+    `gc_scale` turns this machine's GC times into the reference machine's. `own` names the modules
+    that explanations take for the app's own, none for all of its folders'.
     """
 
     app: App
     facts: Facts
     size: int
+    mapped: int
     table: "memoryview[int]"
     gc_scale: float
     own: tuple[str, ...]

@@ -6,6 +6,7 @@ Documentation/filesystems/proc.rst and Documentation/admin-guide/mm/pagemap.rst.
 
 import mmap
 import os
+import pwd
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,9 +29,13 @@ _IS_THERE = bytes(bool(flags & (_PRESENT | _SWAPPED)) for flags in range(256))
 
 @dataclass(frozen=True)
 class Memory:
-    """What smaps_rollup says of a process, in bytes. `hugetlb` is private huge pages."""
+    """What smaps_rollup says of a process, in bytes.
+
+    `pss` has of each page the process's share. `hugetlb` is private huge pages.
+    """
 
     rss: int
+    pss: int
     private_clean: int
     private_dirty: int
     hugetlb: int
@@ -46,6 +51,7 @@ def memory(pid: int, proc: Path = PROC) -> Memory:
     fields = _kilobytes(proc / str(pid) / "smaps_rollup")
     return Memory(
         fields["Rss"],
+        fields["Pss"],
         fields["Private_Clean"],
         fields["Private_Dirty"],
         fields.get("Private_Hugetlb", 0),
@@ -64,6 +70,24 @@ def anonymous(pid: int, proc: Path = PROC) -> int:
     RssAnon of status may be dozens of pages off, since processors count on their own (proc(5)).
     """
     return _kilobytes(proc / str(pid) / "smaps_rollup")["Anonymous"]
+
+
+def mapped(pid: int, proc: Path = PROC) -> int:
+    """Resident bytes that files back, whoever else has them: libraries mostly."""
+    fields = _kilobytes(proc / str(pid) / "smaps_rollup")
+    return fields["Rss"] - fields["Anonymous"]
+
+
+def reader(pid: int, proc: Path = PROC) -> str:
+    """The user who may read `memory`, beside whoever has CAP_SYS_PTRACE.
+
+    It is root where a process has changed its user, and is "not dumpable" since (proc(5)).
+    """
+    user = (proc / str(pid) / "smaps_rollup").stat().st_uid
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return str(user)
 
 
 def reset_peak(pid: int, proc: Path = PROC) -> None:
@@ -162,7 +186,7 @@ def forks(pid: int, proc: Path = PROC) -> list[int]:
     """
     mine = _stat(pid, proc)
     found = []
-    for child in _descendants(pid, proc):
+    for child in descendants(pid, proc):
         fields = _stat(child, proc)
         alive = fields and fields[_STATE] not in "ZX"
         if alive and int(fields[_FLAGS]) & _FORKED_NOT_EXECUTED and _same_exec(mine, fields):
@@ -190,16 +214,16 @@ def endings(worker: int, twin: int, proc: Path = PROC) -> int:
     the worker ignores SIGCHLD, or where the child's own parent lives on and has not waited for it.
     """
     fields = _stat(worker, proc)
-    ended = [pid for pid in _descendants(twin, proc) if state(pid, proc) == "Z"]
+    ended = [pid for pid in descendants(twin, proc) if state(pid, proc) == "Z"]
     return int(fields[_CHILD_MINFLT]) + int(fields[_CHILD_MAJFLT]) + len(ended)
 
 
-def _descendants(pid: int, proc: Path) -> Iterator[int]:
+def descendants(pid: int, proc: Path = PROC) -> Iterator[int]:
     """The children of all threads of a process, and their children. Needs CONFIG_PROC_CHILDREN."""
     for listing in (proc / str(pid) / "task").glob("*/children"):
         for child in map(int, _text(listing).split()):
             yield child
-            yield from _descendants(child, proc)
+            yield from descendants(child, proc)
 
 
 def _stat(pid: int, proc: Path) -> list[str]:

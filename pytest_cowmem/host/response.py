@@ -27,10 +27,15 @@ class ResponseStream(httpx2.SyncByteStream):
         self._over = False
         self._waited = 0.0
 
+    def head(self) -> answers.Head | None:
+        """Wait for the status line; None where there is none. The body stays in this stream."""
+        head = self._next()
+        return head if isinstance(head, answers.Head) else None
+
     def response(self, request: httpx2.Request) -> httpx2.Response:
         """Wait for the status line; the body stays in this stream."""
-        head = self._next()
-        if not isinstance(head, answers.Head):
+        head = self.head()
+        if head is None:
             raise httpx2.RemoteProtocolError(
                 "the app ended its response before it began", request=request
             )

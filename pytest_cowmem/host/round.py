@@ -3,9 +3,10 @@
 A round talks; host/reading.py reads.
 """
 
+import pickle
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from pytest_cowmem.host import answers, procfs
 from pytest_cowmem.host.preforked import Preforked
@@ -17,6 +18,9 @@ from pytest_cowmem.model.observation import Observation
 from pytest_cowmem.zygote import messages, wire
 
 _MOST_NAMES = 3
+# Requests after which a worker is read: 1, 8, 64, and so on.
+_AGES = tuple(1 << power for power in range(0, 64, 3))
+_NO_ARGUMENTS = pickle.dumps(((), {}))
 _NO_OP = (messages.REQUEST, {"REQUEST_METHOD": "GET"}, False)
 
 
@@ -46,7 +50,7 @@ class Round:
         hook = master.app.after_fork
         self._doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
         self._cause: WorkerDied | None = None
-        self._first: int | None = None
+        self._ages: dict[int, int] = {}
         self.pair = master.fork(kind, fds)
 
     def __enter__(self) -> Self:
@@ -88,8 +92,8 @@ class Round:
         self._doing = doing
 
     def _between_requests(self) -> None:
-        if self.requests == 1 and self._first is None:
-            self._first = self.private()
+        if self.requests in _AGES and self.requests not in self._ages:
+            self._ages[self.requests] = self.private()
 
     def _end_response(self) -> None:
         """Read a response that is still open to its end."""
@@ -141,7 +145,8 @@ class Round:
     def served(self, requests: int) -> None:
         """Count finished requests.
 
-        What the first one took is read before the next one or at the end, whichever comes.
+        What the first one took, or the first eight, is read before the next one or at the end,
+        whichever comes.
         """
         self.requests += requests
         self.master.show_output()
@@ -158,7 +163,7 @@ class Round:
 
     def chunk(self, left: int) -> int:
         """How many of the `left` requests of a burst to make before the worker is read again."""
-        return left if self.requests else 1
+        return min(left, next(age for age in _AGES if age > self.requests) - self.requests)
 
     def finish(self, full: answers.Collected | None = None) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced.
@@ -169,24 +174,45 @@ class Round:
         self._wait_for_all()
         self._refuse_forks()
         end = read(self.pair.worker, self.pair.twin, self.master.table)
-        if self.requests == 1 and self._first is None:
-            self._first = end.private - self._ready.private
-        # Asked last, since answering costs the worker memory.
+        if self.requests:
+            self._ages[self.requests] = end.private - self._ready.private
+        children_ended = procfs.endings(self.pair.worker, self.pair.twin) > self._endings
+        aged = self._age()
+        # Asked last, since answering costs the worker memory: a reference to each module's name.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
         return Sample.of(
             Observation(
                 ready=self._ready,
                 end=end,
-                first=self._first,
+                ages=tuple(self._ages.items()),
                 imports=tuple(sorted(set(loaded.modules) - self.master.facts.modules)),
                 requests=self.requests,
                 recorded=loaded.recorded,
                 gc_scale=self.master.gc_scale,
                 master=self.master.size,
+                mapped=self.master.mapped,
                 full=full and (full.copied, full.cpu),
-                children_ended=procfs.endings(self.pair.worker, self.pair.twin) > self._endings,
+                aged=aged,
+                children_ended=children_ended,
             )
         )
+
+    def _age(self) -> int:
+        """Bytes that the worker has for itself after one more full collection, if it collects.
+
+        Each worker that lives long has one some day.
+        """
+        if self._call("gc:isenabled"):
+            self._call("gc:collect")
+        self._wait(self.pair.worker)
+        return procfs.memory(self.pair.worker).uss
+
+    def _call(self, function: str) -> Any:
+        """What a function of no argument returns in the worker, which is not to raise."""
+        self.ask((messages.CALL, function, _NO_ARGUMENTS), answers.Returned)
+        result = self.receive()
+        assert isinstance(result, bytes)
+        return pickle.loads(result)
 
     def _refuse_forks(self) -> None:
         # The twin is the worker's parent, and adopts those whose own parent has ended.

@@ -135,6 +135,7 @@ class Zygote:
         self.facts = Facts.of(**answer.facts)
         size = procfs.anonymous(self.pid) - self.facts.ballast
         self.size = round(size / procfs.PAGE) * procfs.PAGE
+        self.mapped = procfs.mapped(self.pid)
         self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
         self.ready = True
 

@@ -38,9 +38,13 @@ class Zygotes:
             self._failed[app] = line + (shown if traceback else "")
             raise
 
-    def raw(self, app: App) -> Zygote:
-        """The zygote that forks molds of `app`, in its first layout. AppFailed where it cannot."""
-        return self._in_layout(app, _SEEDS[0], raw=True)
+    def raw(self, app: App, layout: int = 0) -> Zygote:
+        """The zygote that forks molds of `app` in one of LAYOUTS. AppFailed where it cannot."""
+        return self._in_layout(app, _SEEDS[layout], raw=True)
+
+    def begin_raw(self, app: App, layout: int) -> None:
+        """Start such a zygote, and do not wait for it."""
+        self._begin(app, _SEEDS[layout], raw=True)
 
     def others(self, app: App) -> Iterator[Zygote]:
         """Zygotes of `app` in other layouts, one after another. AppFailed where one cannot start.

@@ -51,9 +51,9 @@ class Held(NamedTuple):
         own_layout = accepted is not None and accepted.layout == layout
         chance = 0.0
         if accepted and baseline is not None:
-            if layouts and own_layout:
+            if layouts and own_layout and metric.of_pages:
                 compared, baseline = layouts[0], accepted.first.get(name, baseline)
-            elif layouts:
+            elif layouts and metric.of_pages:
                 deviation = statistics.stdev(layouts) if len(layouts) > 1 else 0
                 then = accepted.deviation.get(name, 0), accepted.layouts
                 chance = noise((deviation, len(layouts)), then)
@@ -81,7 +81,7 @@ class Held(NamedTuple):
             return Verdict.MISSING
         # Work of others only adds to a time: its least says enough.
         noisy = self.gated and self.spread > self.allowed and not self.metric.least
-        if self.limit is not None and self.measured - (self.spread if noisy else 0) > self.limit:
+        if self.limit is not None and self._beyond(self.spread if noisy else 0) > 0:
             return Verdict.OVER
         if noisy and not self._contains(self.measured + self.spread):
             return Verdict.NOISY
@@ -89,11 +89,19 @@ class Held(NamedTuple):
             return Verdict.OK
         if self.baseline is None:
             return Verdict.NEW
-        if self.compared > self.baseline + self.allowed:
+        worse = self.compared - self.baseline
+        if self.metric.floor:
+            worse = -worse
+        if worse > self.allowed:
             return Verdict.REGRESSED
-        if self.compared < self.baseline - self.allowed:
-            return Verdict.IMPROVED
-        return Verdict.OK
+        return Verdict.IMPROVED if -worse > self.allowed else Verdict.OK
+
+    def _beyond(self, spread: int = 0) -> int:
+        """How far the measured amount is on the wrong side of its limit, even for its spread."""
+        assert self.measured is not None
+        assert self.limit is not None
+        excess = self.measured - self.limit
+        return (-excess if self.metric.floor else excess) - spread
 
     def _contains(self, highest: int) -> bool:
         """Whether even the highest of noisy rounds is within all that the metric is held to."""
@@ -109,7 +117,7 @@ class Held(NamedTuple):
             return False
         if self.limit is not None:
             around = max(self.allowed, OF_PRIVATE.allows(self.limit))
-            if 0 < self.measured - self.limit <= around:
+            if 0 < self._beyond() <= around:
                 return True
         if self.own_layout or not self.gated or self.baseline is None or self.compared is None:
             return False

@@ -66,7 +66,19 @@ def merged(found: Baseline, updated: Baseline, changes: Iterable[Change]) -> Bas
 
 
 def _accepted(mode: str, record: Record, old: Entry | None) -> Entry | None:
-    """What to write for one test, None for nothing."""
+    """What to write for one test, None for nothing.
+
+    What helps most is of the last run that tried policies.
+    """
+    tried = record.entry.what_if
+    entry = _figures(mode, record, old)
+    if old is None or (entry is None and tried in (None, old.what_if)):
+        return entry
+    return replace(entry or old, what_if=tried or old.what_if)
+
+
+def _figures(mode: str, record: Record, old: Entry | None) -> Entry | None:
+    """The entry as far as its figures count, None for no change."""
     new = record.entry
     verdicts = {judgment.metric: _against_baseline(judgment) for judgment in record.judgments}
     if Verdict.NOISY in verdicts.values() and mode != "all":

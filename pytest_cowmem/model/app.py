@@ -151,7 +151,7 @@ def _is_variable(name: object, value: object) -> bool:
     return bool(name) and "=" not in name and "\0" not in name + value
 
 
-def _is_policy(value: object) -> bool:
+def is_policy(value: object) -> bool:
     """Whether `value` is one of POLICIES, or one to three thresholds in C ints."""
     if not isinstance(value, str):
         return False
@@ -182,7 +182,7 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     "prepare": (_is_hook, "prepare must name a function", '"shop.warm:fill_caches"'),
     "after_fork": (_is_hook, "after_fork must name a function", '"shop.warm:fill_caches"'),
     "gc": (
-        _is_policy,
+        is_policy,
         f"a gc policy is {', '.join(POLICIES)} or thresholds",
         '"freeze" or gc="50000,20,100"',
     ),

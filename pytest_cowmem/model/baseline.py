@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.what_if import Helps
 
 LAYOUTS = 5  # that an update measures
 
@@ -36,7 +37,8 @@ class Entry:
     `metrics` has means over `layouts` layouts where pages are counted. `first` has those of the
     first layout, and `deviation` the standard deviations. Both lack what is the same in all.
     `source`, `gc` and `layout` are those of its conditions; `layout` is the first one's.
-    `modules` is private bytes by module, from a traced round.
+    `modules` is private bytes by module, from a traced round. `what_if` is the policy that helped
+    most when policies were last tried.
     """
 
     metrics: Mapping[str, int]
@@ -47,6 +49,7 @@ class Entry:
     first: Mapping[str, int] = field(default_factory=dict)
     deviation: Mapping[str, int] = field(default_factory=dict)
     modules: Mapping[str, int] = field(default_factory=dict)
+    what_if: Helps | None = None
 
     @classmethod
     def of(
@@ -54,7 +57,8 @@ class Entry:
     ) -> "Entry":
         """What a measurement would be accepted as, with the metrics in `names`."""
         values = {name: value for name, value in measurement.values.items() if name in names}
-        spans = {name: measurement.layouts[name] for name in {*values} & {*measurement.layouts}}
+        pages = {name for name in values if METRICS[name].of_pages}
+        spans = {name: measurement.layouts[name] for name in pages & {*measurement.layouts}}
         varied = {name: amounts for name, amounts in spans.items() if len({*amounts}) > 1}
         return cls(
             {name: _rounded(name, value) for name, value in values.items()},

@@ -14,7 +14,7 @@ FORMAT = 2
 
 _CONDITIONS, _COLLECTIONS = "conditions", "gc_collections"  # what share a line of an entry
 _ALL = "all"  # generations
-_FIELDS = frozenset({"layouts", "modules"})  # the rest are metrics
+_FIELDS = frozenset({"layouts", "modules", "what_if"})  # the rest are metrics
 _EXPANDED = 5  # levels of objects with a line for each key: down to a test's figures
 
 
@@ -190,6 +190,8 @@ def _lines(entry: Entry) -> dict[str, Any]:
         lines["layouts"] = entry.layouts
     if entry.modules:
         lines["modules"] = {**entry.modules}
+    if entry.what_if:
+        lines["what_if"] = vars(entry.what_if)
     return lines
 
 

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pytest_cowmem.model import capacity
 from pytest_cowmem.model.baseline import Change, Environment
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.what_if import Advised
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Document:
     `changes` is what it wrote, and `refused` why the file could not be written. `usage_error` is
     what ended a run before it began. `unverified` says why figures of this interpreter may be
     wrong. `explain` says whether all tests are to say where their bytes went, and `ci` whether the
-    run is a CI service's.
+    run is a CI service's. `host_memory` is the bytes that a host has for a master and its workers.
+    `advised` says which policy each app is to follow, where policies were tried.
     """
 
     records: tuple[Record, ...] = ()
@@ -42,6 +45,8 @@ class Document:
     unverified: str = ""
     explain: bool = False
     ci: bool = False
+    host_memory: int = capacity.HOST
+    advised: tuple[Advised, ...] = ()
 
     @property
     def environments(self) -> Mapping[str, Environment]:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pytest_cowmem.model import capacity
 from pytest_cowmem.model.growth import Growth
-from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE
+from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE, USS, WORKERS
 from pytest_cowmem.model.observation import Observation
 
 
@@ -16,8 +17,9 @@ class Sample:
     """One round: values by metric, the modules imported late, and the requests made.
 
     Values are bytes, nanoseconds or counts. A metric that could not be read is absent. `growth` is
-    what a growth round found, whose bytes are among the values. `children_ended` says whether a
-    child of the worker ended, whose memory is in no value.
+    what a growth round found, whose bytes are among the values. `ages` has pairs of requests served
+    and private bytes after them. `children_ended` says whether a child of the worker ended, whose
+    memory is in no value.
     """
 
     values: Mapping[str, int]
@@ -25,13 +27,14 @@ class Sample:
     requests: int
     children_ended: bool = False
     growth: Growth | None = None
+    ages: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
         """All metrics of one round."""
         amounts = {name: metric.read(seen) for name, metric in METRICS.items()}
         values = {name: amount for name, amount in amounts.items() if amount is not None}
-        return cls(values, seen.imports, seen.requests, seen.children_ended)
+        return cls(values, seen.imports, seen.requests, seen.children_ended, ages=seen.ages)
 
     def with_growth(self, growth: Growth | None) -> "Sample":
         """The same with what a growth round found."""
@@ -46,7 +49,7 @@ class Measurement:
     which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
     each layout's amount of the metrics that count pages, the first layout's first. `beside` has
     times with the time beside them, of the round in which they were shortest for that. `growth` is
-    what a growth round found, whose bytes are among the values.
+    what a growth round found, whose bytes are among the values. `ages` is the first round's.
     """
 
     values: Mapping[str, int]
@@ -58,6 +61,7 @@ class Measurement:
     beside: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     children_ended: bool = False
     growth: Growth | None = None
+    ages: tuple[tuple[int, int], ...] = ()
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -92,6 +96,7 @@ class Measurement:
             layouts,
             _beside(rounds),
             any(sample.children_ended for sample in samples),
+            ages=rounds[0].ages,
         )
 
     @property
@@ -112,6 +117,19 @@ class Measurement:
     def with_growth(self, growth: Growth | None) -> "Measurement":
         """The same with what a growth round found."""
         return replace(self, **_grown(self.values, growth))
+
+    def with_workers(self, host: int) -> "Measurement":
+        """The same with how many such workers a host of so many bytes holds."""
+
+        def held(uss: int) -> int:
+            return capacity.served(host, self.values, uss)
+
+        layouts = tuple(map(held, self.layouts[USS]))
+        return replace(
+            self,
+            values={**self.values, WORKERS: held(self.values[USS])},
+            layouts={**self.layouts, WORKERS: layouts},
+        )
 
 
 def _beside(rounds: Sequence[Sample]) -> dict[str, tuple[int, int]]:

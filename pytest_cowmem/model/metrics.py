@@ -34,6 +34,10 @@ FULL = 2  # the generation of full collections
 PRIVATE = "private"  # the metric that every round has
 GROWTH = "growth"  # the metric that has a round of its own
 MASTER = "master"  # the metric of the zygote
+MAPPED = "mapped"  # the other one: its libraries
+USS = "uss"
+AGED = "aged"  # the metric that is read last
+WORKERS = "workers"  # the metric of a host
 
 Read = Callable[[Observation], int | None]
 
@@ -57,7 +61,7 @@ class Metric:
     it. `tolerance` is set for the metrics that are held to the baseline by default. `of_pages` says
     that it counts pages, and so varies with the layout. `beside` names the metric that a time is
     compared with as well, where a slow machine makes both longer. `headline` is set for those that
-    a failure always shows.
+    a failure always shows. `floor` says that more is better: a budget is the least that will do.
     """
 
     name: str
@@ -69,6 +73,7 @@ class Metric:
     of_pages: bool = False
     beside: str = ""
     headline: bool = False
+    floor: bool = False
 
     @property
     def least(self) -> bool:
@@ -81,6 +86,14 @@ class Metric:
 
 def _of_its_own_round(_seen: Observation) -> None:
     """Growth is told in a round of its own (host/growth_round.py); `with_growth` adds it."""
+
+
+def _first(seen: Observation) -> int | None:
+    return dict(seen.ages).get(1)
+
+
+def _of_a_host(_seen: Observation) -> None:
+    """What a host holds depends on a setting; `with_workers` adds it (model/measurement.py)."""
 
 
 def _returned(seen: Observation) -> int | None:
@@ -125,8 +138,9 @@ _TABLE = (
     ),
     Metric("copied", "bytes", lambda seen: seen.cost.copied, needs="pagemap", of_pages=True),
     Metric("fresh", "bytes", lambda seen: seen.cost.fresh, needs="pagemap", of_pages=True),
-    Metric("uss", "bytes", lambda seen: seen.end.uss, of_pages=True),
-    Metric("first", "bytes", lambda seen: seen.first, missing=_NO_REQUEST, of_pages=True),
+    Metric(USS, "bytes", lambda seen: seen.end.uss, of_pages=True),
+    Metric(AGED, "bytes", lambda seen: seen.aged, of_pages=True),
+    Metric("first", "bytes", _first, missing=_NO_REQUEST, of_pages=True),
     Metric(
         GROWTH,
         "bytes",
@@ -170,6 +184,8 @@ _TABLE = (
         "gc_copied", "bytes", _of_generations(sum, "copied"), missing=_NO_RECORDER, of_pages=True
     ),
     Metric(MASTER, "bytes", lambda seen: seen.master, tolerance=Tolerance(0.02, 2**20)),
+    Metric(MAPPED, "bytes", lambda seen: seen.mapped),
+    Metric(WORKERS, "count", _of_a_host, floor=True),
     Metric("imports", "count", lambda seen: len(seen.imports)),
     Metric(
         "cpu",

@@ -10,22 +10,26 @@ from pytest_cowmem.model.reading import Reading
 class Observation:
     """One round: the worker's readings at ready and at its end, and what else was noted.
 
-    `first` is private bytes after the first request. `imports` names the modules imported after the
-    fork. `recorded` says whether collections were recorded to the end. `gc_scale` turns this
-    machine's GC times into the reference machine's. `master` is the master's resident anonymous
-    bytes. `full` is what a full collection in a fresh fork copies, and its CPU nanoseconds.
-    `children_ended` says whether a child of the worker ended within the round.
+    `ages` has pairs of requests served and private bytes after them, the end's last. `imports`
+    names the modules imported after the fork. `recorded` says whether collections were recorded to
+    the end. `gc_scale` turns this machine's GC times into the reference machine's. `master` is the
+    master's resident anonymous bytes, and `mapped` those that files back. `full` is what a full
+    collection in a fresh fork copies, and its CPU nanoseconds. `aged` is what the worker has for
+    itself after one more full collection, where it collects. `children_ended` says whether a child
+    of the worker ended within the round.
     """
 
     ready: Reading
     end: Reading
-    first: int | None = None
+    ages: tuple[tuple[int, int], ...] = ()
     imports: tuple[str, ...] = ()
     requests: int = 0
     recorded: bool = True
     gc_scale: float = 1.0
     master: int | None = None
+    mapped: int | None = None
     full: tuple[int, int] | None = None
+    aged: int | None = None
     children_ended: bool = False
 
     @cached_property

@@ -12,6 +12,7 @@ from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import PRIVATE
 from pytest_cowmem.model.typed import typed
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
+from pytest_cowmem.model.what_if import Outcome
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,8 @@ class Record:
     are those of the measurement's conditions.
 
     `shared` names the test whose explanation is this red one's too, or may be. `left_out` is how
-    many red tests were traced where this one was not for that, else 0.
+    many red tests were traced where this one was not for that, else 0. `what_if` is what it costs
+    as configured, and under other policies, where that was asked for.
     """
 
     test: str
@@ -64,6 +66,7 @@ class Record:
     options: Mapping[str, str] = field(default_factory=dict)
     shared: Shared | None = None
     left_out: int = 0
+    what_if: tuple[Outcome, ...] = ()
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""

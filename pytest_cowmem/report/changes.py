@@ -23,6 +23,8 @@ def as_line(change: Change, gated: Collection[str]) -> str:
     ]
     if not parts and change.old.source != change.new.source:
         parts = ["the test's source"]
+    if not parts and change.old.what_if != change.new.what_if:
+        parts = ["what helps most"]
     return f"changed  {change.test}  {', '.join(parts) or 'ungated metrics only'}"
 
 

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from pytest_cowmem.model.cause import Shared
+from pytest_cowmem.model.explanation import Advice
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.model.units import render, render_change
+from pytest_cowmem.model.units import listed, render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
 from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import in_table, wrong
-from pytest_cowmem.report.why import modules, why, wrapped
+from pytest_cowmem.report.why import bullet, modules, why, wrapped
 
 _MOST_NAMES = 5
 _ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
@@ -42,11 +43,22 @@ def _why(record: Record) -> Iterator[str]:
         yield from shared(record, record.shared)
     elif record.explanation is not None:
         yield why(reasons(record, record.explanation))
+        yield from _helps(record)
     elif record.left_out:
         yield wrapped(f"not traced, since {record.left_out} other red tests were; run alone, it is")
     else:
         return
     yield ""
+
+
+def _helps(record: Record) -> Iterator[str]:
+    """The policy that helps most, where policies were tried in this run or for the baseline."""
+    found = record.entry.what_if or (record.accepted and record.accepted.what_if)
+    if not found:
+        return
+    changes = [(found.private, "private"), (found.aged, "in the long run")]
+    said = [f"{render(-change, 'bytes')} {where}" for change, where in changes if change < 0]
+    yield bullet(Advice("what-if", f"{found.policy!r} wins back {listed(said)}", None))
 
 
 def shared(record: Record, shared: Shared) -> Iterator[str]:
@@ -103,6 +115,10 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
         return f"{metric.name} is new: {measured}, and the baseline has none"
     if judgment.verdict is Verdict.OVER:
         assert judgment.budget is not None
+        if metric.floor:
+            missing = render(judgment.budget - judgment.measured, metric.unit)
+            budget = render(judgment.budget, metric.unit)
+            return f"{metric.name} is below its budget by {missing}: {measured} of {budget}"
         excess = render(judgment.measured - judgment.budget, metric.unit)
         budget = render(judgment.budget, metric.unit)
         names = _named(imports) if metric.name == "imports" else ""
@@ -117,7 +133,7 @@ def sentence(judgment: Judgment, imports: Sequence[str]) -> str:
         )
     assert judgment.difference is not None
     assert judgment.baseline is not None
-    difference = render(judgment.difference, metric.unit)
+    difference = render(abs(judgment.difference), metric.unit)
     baseline = render(judgment.baseline, metric.unit)
     return (
         f"{metric.name} has regressed by {difference}: {measured}, baseline {baseline}, "

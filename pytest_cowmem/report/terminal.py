@@ -14,6 +14,7 @@ from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import COLUMNS, Row, View, planted, short, view
+from pytest_cowmem.report.what_if import advice, policies
 from pytest_cowmem.report.why import why
 
 # Which columns go first when the terminal is narrow.
@@ -42,6 +43,8 @@ def summarise(document: Document, reporter: "pytest.TerminalReporter") -> None:
     else:
         _print_table(shown.rows, reporter)
     for line in (*explanations(shown.explained), *proofs(shown.proved)):
+        reporter.write_line(line)
+    for line in what_if(shown, document.host_memory, reporter._tw.fullwidth):
         reporter.write_line(line)
     _print_sentences(shown, reporter)
 
@@ -133,6 +136,17 @@ def proofs(records: Sequence[Record]) -> list[str]:
     sides = ("left", "right", "right")
     text = tabulate(rows, headers=headers, colalign=sides, disable_numparse=True)
     return [*text.splitlines(), ""]
+
+
+def what_if(shown: View, host: int, width: int) -> Iterator[str]:
+    """What each test costs under other policies, and which to follow."""
+    for record in shown.tried:
+        yield f"-- {short(record.test)}, what if"
+        yield from policies(record.what_if, width)
+        yield ""
+    for advised in shown.advised:
+        yield from advice(advised, host, width)
+        yield ""
 
 
 def explanations(records: Sequence[Record]) -> Iterator[str]:

@@ -9,6 +9,8 @@ from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
+from pytest_cowmem.model.what_if import Advised
+from pytest_cowmem.report.capacities import capacities
 from pytest_cowmem.report.changes import as_line
 from pytest_cowmem.report.groups import groups
 from pytest_cowmem.report.masters import masters
@@ -45,14 +47,18 @@ class View:
     """A run as people read it, in the order it is shown.
 
     `nothing` says why there are no rows. `explained` holds the records that say where their bytes
-    went. `proved` holds those whose gate was proved. `causes`, `facts`, `warnings` and `changes`
-    are sentences, `refused` is one, and `accept` says how to accept what differs.
+    went, `proved` those whose gate was proved, and `tried` those replayed under other policies.
+    `advised` says which policy each app is to follow.
+    `causes`, `facts`, `warnings` and `changes` are sentences, `refused` is one, and `accept` says
+    how to accept what differs.
     """
 
     nothing: str
     rows: tuple[Row, ...]
     explained: tuple[Record, ...]
     proved: tuple[Record, ...]
+    tried: tuple[Record, ...]
+    advised: tuple[Advised, ...]
     causes: tuple[str, ...]
     facts: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -70,9 +76,12 @@ def view(document: Document) -> View:
         rows=tuple(row(record) for record in records),
         explained=tuple(explained) if document.explain else (),
         proved=tuple(record for record in records if record.proofs),
+        tried=tuple(record for record in records if record.what_if),
+        advised=document.advised,
         causes=(*_causes(document), *_left_out(document)),
         facts=(
             *masters(document.records),
+            *capacities(document.records, document.host_memory),
             *_environments(document),
             *_notes(document),
             *_improved(document),

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.baseline import Baseline
-from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.errors import UsageError, wrong_and_right
+from pytest_cowmem.model.metrics import WORKERS
 from pytest_cowmem.run.items import app_of, budget_of, id_of, is_measured, keep_id
 from pytest_cowmem.run.measured import SCENARIO
 
@@ -38,7 +40,7 @@ def check_markers(collected: Collected, config: pytest.Config, items: list[pytes
     """pytest.UsageError for the first invalid marker; an xdist worker keeps its text, and stops."""
     for item in items:
         try:
-            budget_of(item)
+            refuse_hostless(budget_of(item), config)
             app_of(item, _UNNAMED)
         except UsageError as error:
             text = f"{item.nodeid}: {error}"
@@ -47,6 +49,16 @@ def check_markers(collected: Collected, config: pytest.Config, items: list[pytes
             collected.usage_error = text
             items.clear()
             return
+
+
+def refuse_hostless(budget: Budget, config: pytest.Config) -> None:
+    """UsageError for a budget of workers where no setting says what their host has."""
+    if WORKERS in budget.limits and not config.getini("cowmem_host_memory"):
+        raise wrong_and_right(
+            "how many workers a host holds depends on its memory",
+            f"mem_budget(workers={budget.limits[WORKERS]}) alone",
+            'cowmem_host_memory = "4 GiB" in the pytest configuration too',
+        )
 
 
 def note_report(collected: Collected, report: pytest.CollectReport) -> None:

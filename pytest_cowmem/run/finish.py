@@ -1,17 +1,20 @@
 """The end of a measuring run: write the baseline, make the document. Runs in the pytest process."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import merged, update
+from pytest_cowmem.judge.what_if import advised
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
+from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.what_if import Advised
 from pytest_cowmem.run import baseline_file, gone
 from pytest_cowmem.run.collection import Collected
 from pytest_cowmem.run.gone import Gone
@@ -56,10 +59,19 @@ def document(
         unverified=unverified(),
         explain=settings.explain,
         ci=in_ci(os.environ),
+        host_memory=settings.host,
+        advised=tuple(_advised(records)),
     )
     if write and settings.update is not None and not collected.usage_error:
         return accept(session, unwritten, outcomes.unfit, stale)
     return unwritten
+
+
+def _advised(records: Sequence[Record]) -> Iterator[Advised]:
+    """Which policy each app is to follow, by its tests that were replayed under some."""
+    tried = [record for record in records if record.what_if]
+    for app in dict.fromkeys(record.app for record in tried):
+        yield advised(app, [record.what_if for record in tried if record.app == app])
 
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:

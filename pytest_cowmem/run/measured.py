@@ -101,6 +101,7 @@ def client_for(
             settings,
             explainer,
             session.causes,
+            session.zygotes,
         )
         item.stash[SCENARIO] = scenario
         yield client
@@ -187,6 +188,8 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         pytest.fail(problem, pytrace=False)
     if record.measurement.children_ended:
         record = replace(record, notes=(*record.notes, _CHILDREN))
+    if scenario.settings.what_if:
+        record = scenario.what_if(body, record)
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
     item.stash[RECORD] = record

@@ -13,7 +13,9 @@ from pytest_cowmem.host.answers import Collected
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
+from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.judge.gate import Gate, undecided
+from pytest_cowmem.judge.what_if import helps
 from pytest_cowmem.model.baseline import Entry
 from pytest_cowmem.model.errors import AppFailed, CowmemError
 from pytest_cowmem.model.measurement import Measurement, Sample
@@ -24,6 +26,7 @@ from pytest_cowmem.report.ranked import red_metrics
 from pytest_cowmem.run.causes import Causes
 from pytest_cowmem.run.prove import KINDS, prove
 from pytest_cowmem.run.settings import Settings
+from pytest_cowmem.run.what_if import Replays, policies, what_if
 
 AnyRound = TypeVar("AnyRound", bound=Round)
 Body = Callable[[], object]
@@ -48,6 +51,7 @@ class Scenario:
     settings: Settings
     explainer: Explainer
     causes: Causes
+    zygotes: Zygotes
     running: bool = False
 
     def measure(self, body: Body) -> Record:
@@ -59,13 +63,13 @@ class Scenario:
         rounds = self.gate.budget.rounds or self.settings.rounds
         full = self.master.full_collection()
         samples = [self._sample(body, self.master, full) for _ in range(rounds)]
-        measurement = Measurement.of(samples)
+        measurement = self._summary(samples)
         if undecided(self.gate.judge(measurement)):
             samples += [
                 self._sample(body, self.master, self.master.full_collection())
                 for _ in range((_MORE_ROUNDS - 1) * rounds)
             ]
-            measurement = Measurement.of(samples)
+            measurement = self._summary(samples)
         measurement, notes = self._in_other_layouts(body, samples, measurement)
         growth = self.explainer.growth(body, measurement, self._running)
         measurement = measurement.with_growth(growth)
@@ -108,8 +112,11 @@ class Scenario:
             if master is None:
                 break
             others.append(self._sample(body, master, master.full_collection()))
-            measurement = Measurement.of(samples, others)
+            measurement = self._summary(samples, others)
         return measurement, []
+
+    def _summary(self, samples: Sequence[Sample], others: Sequence[Sample] = ()) -> Measurement:
+        return Measurement.of(samples, others).with_workers(self.settings.host)
 
     def _sample(self, body: Body, master: Preforked, full: Collected) -> Sample:
         return self.explainer.sample(body, self._running, master, full)
@@ -153,6 +160,15 @@ class Scenario:
             return replace(record, notes=(*record.notes, note))
         entry = replace(record.entry, modules=explanation.modules)
         return replace(record, explanation=explanation, entry=entry)
+
+    def what_if(self, body: Body, record: Record) -> Record:
+        """The record with what the test costs under other policies."""
+        settings, app = self.settings, self.master.app
+        tried = [*policies(app, record.measurement.imports, settings.what_if_gc)]
+        replays = Replays(self.zygotes, app, settings.timeout, body, self._running)
+        outcomes = what_if(replays, tried, settings.host)
+        entry = replace(record.entry, what_if=helps(outcomes))
+        return replace(record, what_if=outcomes, entry=entry)
 
     def prove(self, body: Body, record: Record) -> Record:
         """The record with a proof of each kind of regression, planted after the body."""

@@ -9,7 +9,8 @@ from typing import TypeVar
 import pytest
 
 from pytest_cowmem.judge.budget import parse_tolerance_lines
-from pytest_cowmem.model.app import App
+from pytest_cowmem.model import capacity, units
+from pytest_cowmem.model.app import App, is_policy
 from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
@@ -29,6 +30,7 @@ class Settings:
     baseline: Path
     ci: bool
     explain: bool
+    host_memory: int | None
     invocation: Invocation
     only: bool
     own: Sequence[str]
@@ -41,6 +43,13 @@ class Settings:
     timeout: float
     tolerances: Mapping[str, Tolerance]
     update: str | None
+    what_if: bool
+    what_if_gc: Sequence[str]
+
+    @property
+    def host(self) -> int:
+        """Bytes that a host has for a master and its workers."""
+        return self.host_memory or capacity.HOST
 
     @classmethod
     def from_config(cls, config: pytest.Config) -> "Settings":
@@ -51,6 +60,7 @@ class Settings:
             baseline=_baseline(config),
             ci=given(config, "cowmem_strict") is None and in_ci(os.environ),
             explain=flag(config, "cowmem_explain"),
+            host_memory=_size(config, "cowmem_host_memory"),
             invocation=_invocation(config),
             only=flag(config, "cowmem_only"),
             own=_modules(config, "cowmem_own"),
@@ -63,6 +73,8 @@ class Settings:
             timeout=_number(config, "cowmem_timeout", float),
             tolerances=parse_tolerance_lines(config.getini("cowmem_tolerance")),
             update=config.getoption("cowmem_update"),
+            what_if=flag(config, "cowmem_what_if"),
+            what_if_gc=_thresholds(config, "cowmem_what_if_gc"),
         )
 
 
@@ -90,6 +102,25 @@ def _modules(config: pytest.Config, name: str) -> Sequence[str]:
                 problem, f"{name} = {module}", f'{name} = ["shop", "shop_common"]'
             )
     return modules
+
+
+def _thresholds(config: pytest.Config, name: str) -> Sequence[str]:
+    """The triples that a setting has. UsageError for what are no thresholds."""
+    triples: list[str] = config.getini(name)
+    for triple in triples:
+        if not (is_policy(triple) and triple.count(",") == 2):
+            problem = f"{name} has three thresholds of the collector in each line or string"
+            raise wrong_and_right(problem, f"{name} = {triple}", f'{name} = ["50000,20,100"]')
+    return [triple.replace(" ", "") for triple in triples]
+
+
+def _size(config: pytest.Config, name: str) -> int | None:
+    """A size of memory, None where none is set. UsageError for anything else."""
+    text = config.getini(name)
+    try:
+        return units.parse(text, "bytes") if text else None
+    except ValueError as error:
+        raise wrong_and_right(str(error), f"{name} = {text}", f'{name} = "4 GiB"') from None
 
 
 def _invocation(config: pytest.Config) -> Invocation:

@@ -41,7 +41,7 @@ USE = "use"  # how much is in use; in a growth round
 
 # To a mold, which serves requests as a worker does
 PREPARE = "prepare"  # imports, serves; back: alive or failed
-REST = "rest"  # freeze: come to rest as a master does, or frozen; back: alive
+REST = "rest"  # freeze, gc: come to rest as a master does, or frozen; back: alive
 REFORK = "refork"  # a descriptor follows: the worker's socket; back: forked
 FULL = "full"  # back: collected
 

@@ -6,6 +6,7 @@ this is loaded into another process. "Mold" is what pitchfork calls a worker tha
 from.
 """
 
+import gc
 import socket
 
 from pytest_cowmem.zygote import master, messages, pauses, twin, wire, worker
@@ -16,7 +17,7 @@ from pytest_cowmem.zygote.serve.load import load
 
 def be_mold(sock: socket.socket, preloaded: worker.Preloaded) -> None:
     """Prepare, serve what is asked for, and fork a worker on demand, until the socket closes."""
-    worker.OTHERS[messages.REST] = lambda sock, freeze: _come_to_rest(sock, preloaded, freeze)
+    worker.OTHERS[messages.REST] = lambda sock, *how: _come_to_rest(sock, preloaded, *how)
     worker.OTHERS[messages.REFORK] = lambda sock: _refork(sock, preloaded)
     worker.OTHERS[messages.FULL] = _tell_full_collection
     _, imports, serves = wire.receive_message(sock)
@@ -33,8 +34,15 @@ def be_mold(sock: socket.socket, preloaded: worker.Preloaded) -> None:
         pass
 
 
-def _come_to_rest(sock: socket.socket, preloaded: worker.Preloaded, freeze: bool) -> None:
+def _come_to_rest(
+    sock: socket.socket, preloaded: worker.Preloaded, freeze: bool, policy: str
+) -> None:
+    """Rest as a master does, and have workers collect as the policy says, where it says so."""
     master.come_to_rest(preloaded, freeze)
+    if policy == "off":
+        preloaded.collects = False
+    elif policy:
+        gc.set_threshold(*map(int, policy.split(",")))
     wire.send(sock, (messages.ALIVE,))
 
 

@@ -43,7 +43,8 @@ def test_every_metric_is_there(busy, measure):
         client.burst("GET", "/leak?100", times=100)
 
     sample = measure(busy, body)
-    assert set(sample.values) == {*METRICS} - {"growth"}  # which has a round of its own
+    # Growth has a round of its own, and workers are a host's.
+    assert set(sample.values) == {*METRICS} - {"growth", "workers"}
     assert all(isinstance(value, int) for value in sample.values.values())
     assert sample.requests == 101
 
@@ -185,6 +186,17 @@ def test_the_master_is_what_the_app_costs_once(zygotes, measure):
     )
     assert 2 * MIB < small < 32 * MIB
     assert large - small > 4096 * PAGE  # the area that the module writes to
+
+
+def test_the_masters_libraries_are_mapped(zygotes, measure):
+    mapped = measure(zygotes.get(App("trivial:app")), print).values["mapped"]
+    assert MIB < mapped < 64 * MIB
+
+
+def test_aging_counts_no_module_names(zygotes, measure):
+    frozen = zygotes.get(App("bare:busy", gc="freeze"))
+    values = measure(frozen, lambda client: client.call("gc:collect")).values
+    assert values["aged"] == near(values["uss"], 0, 8)
 
 
 def test_the_peak_sees_what_was_freed_again(busy, measure):

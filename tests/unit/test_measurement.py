@@ -32,7 +32,8 @@ def observed(**changes):
         **{
             "ready": ready,
             "end": END,
-            "first": 700,
+            "ages": ((1, 700), (4, 1000)),
+            "aged": 5000,
             "imports": ("late",),
             "requests": 4,
             "gc_scale": 2.0,
@@ -47,6 +48,7 @@ def test_every_metric_is_read_from_two_readings():
         "copied": 600,
         "fresh": 400,
         "uss": 1250,
+        "aged": 5000,
         "first": 700,
         "peak": 2000,
         "returned": 1400,
@@ -66,7 +68,7 @@ def test_what_could_not_be_had_is_absent():
     less = dict.fromkeys(("copied", "fresh", "highest"))
     ready, end = (Reading(**{**vars(it), **less}) for it in (READY, END))
     values = Sample.of(
-        observed(ready=ready, end=end, first=None, requests=0, recorded=False)
+        observed(ready=ready, end=end, ages=(), aged=None, requests=0, recorded=False)
     ).values
     assert set(values) == {"private", "uss", "imports"}
 

@@ -62,7 +62,13 @@ def pagemap(pages):
 
 def test_memory(process, tmp_path):
     process(1, smaps_rollup=SMAPS_ROLLUP.format(hugetlb=""))
-    assert procfs.memory(1, tmp_path) == procfs.Memory(13448 * 1024, 140 * 1024, 3016 * 1024, 0)
+    assert procfs.memory(1, tmp_path) == procfs.Memory(
+        rss=13448 * 1024,
+        pss=4021 * 1024,
+        private_clean=140 * 1024,
+        private_dirty=3016 * 1024,
+        hugetlb=0,
+    )
     process(2, smaps_rollup=SMAPS_ROLLUP.format(hugetlb="Private_Hugetlb:    2048 kB\n"))
     assert procfs.memory(2, tmp_path).uss == (140 + 3016 + 2048) * 1024
 
@@ -70,6 +76,11 @@ def test_memory(process, tmp_path):
 def test_anonymous(process, tmp_path):
     process(1, smaps_rollup=SMAPS_ROLLUP.format(hugetlb=""), status="RssAnon:\t 2752 kB\n")
     assert procfs.anonymous(1, tmp_path) == 2880 * 1024
+
+
+def test_mapped(process, tmp_path):
+    process(1, smaps_rollup="Rss:  13400 kB\nAnonymous:  2880 kB\nFilePmdMapped:  0 kB\n")
+    assert procfs.mapped(1, tmp_path) == (13400 - 2880) * 1024
 
 
 def test_resident(process, tmp_path):
