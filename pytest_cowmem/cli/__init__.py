@@ -1,12 +1,15 @@
 """The `cowmem` command: a table of subcommands, one module each. Runs in a process of its own."""
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
-from pytest_cowmem.cli import doctor
+from pytest_cowmem.cli import doctor, imports, live
 
-# Each module has HELP, and `run`, which takes the parsed arguments and returns the exit code.
-COMMANDS = {"doctor": doctor}
+# Each module has HELP, `arguments`, which says what it takes, and `run`, which takes that parsed
+# and returns the exit code.
+COMMANDS = {"doctor": doctor, "imports": imports, "live": live}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -15,7 +18,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="cowmem", description=description)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, module in COMMANDS.items():
-        commands.add_parser(name, help=module.HELP).set_defaults(run=module.run)
+        command = commands.add_parser(name, help=module.HELP)
+        module.arguments(command)
+        command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
-    code: int = options.run(options)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has enough; what is left goes nowhere at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     return code
