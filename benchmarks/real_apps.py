@@ -24,6 +24,7 @@ CHECKOUT = Path(__file__).parent.parent
 REAL = Path(__file__).parent / "real"
 BUILD = CHECKOUT / "build" / "real"
 APPS = sorted(path.parent.name for path in REAL.glob("*/requirements.txt"))
+ALL = [REAL / app / "requirements.txt" for app in APPS]
 BASELINE = "cowmem-baseline.json"
 LONGEST = 900  # seconds that a run of pytest may take
 RECORDINGS = 3  # of a baseline, at most
@@ -85,13 +86,12 @@ class Outcome:
         return self.record["measurement"]["values"].get(metric) if self.record else None
 
 
-def venv_of(python: str) -> Python:
-    """Make a Python's venv with all apps and this checkout's plugin, or take it as it is."""
+def venv_of(python: str, name: str = "venv", requirements: Sequence[Path] = ALL) -> Python:
+    """Make a Python's venv with apps and this checkout's plugin, or take it as it is."""
     ask = "import platform; print(platform.python_version())"
     version = subprocess.check_output([python, "-c", ask], text=True).strip()
-    venv = BUILD / version / "venv"
+    venv = BUILD / version / name
     executable = str(venv / "bin/python")
-    requirements = [REAL / app / "requirements.txt" for app in APPS]
     if is_outdated(venv / "apps", requirements):
         subprocess.run([python, "-m", "venv", "--clear", venv], check=True)
         named = [option for path in requirements for option in ("-r", str(path))]
