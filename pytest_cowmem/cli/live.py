@@ -38,17 +38,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print a reading, or one after another; returns 1 where there is no master, else 0."""
     shown = as_json if options.json else as_text
+    has_read = False
     try:
         process = psutil.Process(options.pid)
         while True:
             print(shown(read(process), options.host_memory), flush=True)
+            has_read = True
             if options.watch is None:
                 return 0
             time.sleep(options.watch)
-    except psutil.NoSuchProcess:
-        says = f"there is no process {options.pid}: give the id of a master that runs"
-    except UsageError as error:
-        says = str(error)
+    except (psutil.NoSuchProcess, UsageError) as error:
+        if has_read:  # which ends a watch
+            print(f"cowmem: process {options.pid} has ended", file=sys.stderr)
+            return 0
+        missing = f"there is no process {options.pid}: give the id of a master that runs"
+        says = str(error) if isinstance(error, UsageError) else missing
     except KeyboardInterrupt:  # how a watch ends
         return 0
     print(f"cowmem: {says}", file=sys.stderr)
@@ -112,7 +116,7 @@ def _sentences(family: Family, host: int) -> Iterator[str]:
         pids = ", ".join(str(one.pid) for one in hidden)
         yield f"the memory of {pids} may not be read: run this as {_readers(hidden)}"
     workers, pss, worker = family.capacity(host), family.pss, family.worker
-    if not family.workers:
+    if not family.workers and not hidden:
         yield "it has no workers: none of its descendants runs what it runs itself"
     elif workers is not None and pss is not None and worker is not None:
         yield (

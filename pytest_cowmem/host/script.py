@@ -8,11 +8,11 @@ answers otherwise than the first one says so.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
+from zlib import crc32
 
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.response import ResponseStream
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.model.what_if import Requests
 from pytest_cowmem.zygote import messages, wire
 
 _ASKED = (messages.REQUEST, messages.BURST, messages.CALL)
@@ -26,14 +26,33 @@ class AnsweredOtherwiseError(Exception):
 class Exchange:
     """A message to a worker, a request's body, and its answer: a status, or what a call returned.
 
-    `whole` is False where the client went away before the body's end.
+    `content` is a digest of the response's body. `whole` is False where the client went away before
+    the request's end.
     """
 
     doing: str
     message: wire.Message
     body: bytes = b""
     answer: "str | bytes" = ""
+    content: int = 0
     whole: bool = True
+
+    @property
+    def warms_up(self) -> bool:
+        """Whether a master may be asked for it: it gets a page, and is nobody's in particular."""
+        kind, environ = self.message[:2]
+        return (
+            kind != messages.CALL
+            and environ["REQUEST_METHOD"] == "GET"
+            and not {"HTTP_COOKIE", "HTTP_AUTHORIZATION"} & {*environ}
+            and str(self.answer).startswith(("2", "3"))
+        )
+
+    @property
+    def url(self) -> tuple[str, str]:
+        """The path and the query of a request."""
+        environ = self.message[1]
+        return environ["PATH_INFO"], environ["QUERY_STRING"]
 
 
 class Recorded(Round):
@@ -61,6 +80,8 @@ class Recorded(Round):
         answer = super().receive()
         if self.script and not self.script[-1].answer:
             self._amend(answer=_told(answer))
+        elif self.script and isinstance(answer, bytes):
+            self._amend(content=crc32(answer, self.script[-1].content))
         return answer
 
     def _amend(self, **changes: Any) -> None:
@@ -68,34 +89,44 @@ class Recorded(Round):
         self.script[-1] = replace(self.script[-1], **changes)
 
 
-def replay(script: Iterable[Exchange], current: Round) -> None:
+def replay(script: Iterable[Exchange], current: Round, strictly: bool = False) -> None:
     """Ask a worker what another was asked. AnsweredOtherwiseError where its answer is not the same.
 
-    Responses' bodies may differ, as by the time of day. Their statuses may not.
+    Responses' bodies may differ, as by the time of day, unless that is taken `strictly`. Their
+    statuses may not.
     """
     for exchange in script:
-        current.begin(exchange.doing)
-        current.send(exchange.message)
-        ask = _call if exchange.message[0] == messages.CALL else _request
-        if ask(current, exchange.body) != exchange.answer or not exchange.whole:
+        answer, content = ask(exchange, current)
+        same = answer == exchange.answer and (content == exchange.content or not strictly)
+        if not (same and exchange.whole):
             raise AnsweredOtherwiseError(exchange.doing)
 
 
-def gets(script: Iterable[Exchange]) -> Requests:
-    """(path, query) of each GET request, once. Others have a body, or change something."""
-    environs = [one.message[1] for one in script if one.message[0] != messages.CALL]
-    got = [environ for environ in environs if environ["REQUEST_METHOD"] == "GET"]
-    return tuple(dict.fromkeys((one["PATH_INFO"], one["QUERY_STRING"]) for one in got))
-
-
-def _request(current: Round, body: bytes) -> "str | bytes":
-    stream = ResponseStream(current, iter((body,)))
+def ask(exchange: Exchange, current: Round) -> "tuple[str | bytes, int]":
+    """Ask a worker for one thing more: its answer, and the digest of a response's body."""
+    current.begin(exchange.doing)
+    current.send(exchange.message)
+    if exchange.message[0] == messages.CALL:
+        return _call(current), 0
+    stream = ResponseStream(current, iter((exchange.body,)))
     head = stream.head()
-    stream.close()
-    return _told(head) if head else ""
+    content = 0
+    for piece in stream:
+        content = crc32(piece, content)
+    return (_told(head) if head else ""), content
 
 
-def _call(current: Round, _body: bytes) -> "str | bytes":
+def warm_ups(script: Iterable[Exchange]) -> list[Exchange]:
+    """The requests of a script that a master could make before it forks, each of them once."""
+    found: dict[tuple[str, str], Exchange] = {}
+    for exchange in script:
+        if exchange.warms_up:
+            once = (messages.REQUEST, exchange.message[1], False)
+            found.setdefault(exchange.url, replace(exchange, message=once, body=b""))
+    return [*found.values()]
+
+
+def _call(current: Round) -> "str | bytes":
     answer = current.receive()
     told = current.receive() if isinstance(answer, answers.Returned) else answer
     current.served(1)

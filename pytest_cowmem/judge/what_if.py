@@ -121,7 +121,9 @@ def recommended(tests: Sequence[Sequence[Outcome]]) -> Outcome | None:
     `tests` has the outcomes of each test of an app, the configured one first. Where several do as
     well it is the plainest. None where no policy has more workers, by more than noise.
     """
-    worst = [one for one in map(_worst, _by_name(tests)) if _helps(one)]
+    before = min((outcomes[0].lasting for outcomes in tests), default=0)
+    found = map(_worst, _by_name(tests))
+    worst = [one for one in found if _helps(one) and one.lasting > before]
     if not worst:
         return None
     best = max(worst, key=lambda one: one.lasting)
@@ -148,17 +150,26 @@ def _worst(outcomes: Sequence[Outcome]) -> Outcome:
     return min(outcomes, key=lambda one: one.lasting)
 
 
-def advised(app: str, tests: Sequence[Sequence[Outcome]]) -> Advised:
-    """Which policy an app is to follow, with what all of its tests import and request for it."""
+def advised(app: str, target: str, gc: str, tests: Sequence[Sequence[Outcome]]) -> Advised:
+    """What an app is to do: what it does already, and the policy that helps most.
+
+    `gc` is its own policy for the collector. The lines are for all that its tests import and
+    request.
+    """
     before = min(outcomes[0].lasting for outcomes in tests)
     best = recommended(tests)
     if best is None:
-        return Advised(app, before)
+        return Advised(app, target, before)
     alike = [one for outcomes in tests for one in outcomes if one.name == best.name]
     imports = dict.fromkeys(name for one in alike for name in one.policy.imports)
     requests = dict.fromkeys(request for one in alike for request in one.requests)
-    policy = replace(best.policy, imports=tuple(imports))
-    return Advised(app, before, replace(best, policy=policy, requests=tuple(requests)))
+    policy = replace(
+        best.policy,
+        imports=tuple(imports),
+        freeze=best.policy.freeze or gc == "freeze",
+        gc=best.policy.gc or ("" if gc in ("default", "freeze") else gc),
+    )
+    return Advised(app, target, before, replace(best, policy=policy, requests=tuple(requests)))
 
 
 def helps(outcomes: Sequence[Outcome]) -> Helps | None:

@@ -45,10 +45,12 @@ class Helps:
 class Advised:
     """What an app is to do: the outcome that is best for the test with fewest workers.
 
-    `before` is how many workers a host holds in the long run as configured. `best` is None where no
-    policy helps.
+    `app` is its name among others, and `target` what to import. The outcome's policy has what the
+    app does already too, since lines to paste may stand in the place of its own. `before` is how
+    many workers a host holds in the long run as configured. `best` is None where no policy helps.
     """
 
     app: str
+    target: str
     before: int
     best: Outcome | None = None

@@ -7,13 +7,13 @@ from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import AGED, MASTER, USS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render
+from pytest_cowmem.report.masters import by_app
 
 
 def capacities(records: Sequence[Record], host: int) -> Iterator[str]:
     """A sentence for each app, of the test that leaves the fewest workers in the long run."""
     told = [record for record in records if {USS, MASTER} <= {*record.measurement.values}]
-    for app in dict.fromkeys(record.app for record in told):
-        of_app = [record for record in told if record.app == app]
+    for app, of_app in by_app(told).items():
         worst = max(of_app, key=lambda record: _lasting(record.measurement.values))
         test, measurement = worst.test.rpartition("::")[2], worst.measurement
         numbers = ", ".join(

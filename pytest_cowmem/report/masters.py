@@ -5,16 +5,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render
 
+Options = tuple[tuple[str, str], ...]
+
 
 def masters(records: Sequence[Record]) -> Iterator[str]:
     """A sentence for each master: its app, how that differs from others of its name, its size."""
-    found = {(it.app, tuple(sorted(it.options.items())), it.size) for it in records}
-    named = []
-    for app, options, size in found:
-        alike = [dict(others) for name, others, _ in found if name == app]
-        named.append((", ".join((app, *_differences(dict(options), alike))), size))
-    for name, size in sorted(named):
-        yield f"zygote {name}: {render(size, 'bytes')} resident"
+    for name, of_app in sorted(by_app(records).items()):
+        for size in sorted({record.size for record in of_app}):
+            yield f"zygote {name}: {render(size, 'bytes')} resident"
+
+
+def by_app(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """The records of each app, by its name and how it differs from others of that name."""
+    found: dict[tuple[str, Options], list[Record]] = {}
+    for record in records:
+        found.setdefault((record.app, tuple(sorted(record.options.items()))), []).append(record)
+    named = {}
+    for (app, options), of_app in found.items():
+        alike = [dict(others) for name, others in found if name == app]
+        named[", ".join((app, *_differences(dict(options), alike)))] = of_app
+    return named
 
 
 def _differences(options: Mapping[str, str], alike: Sequence[Mapping[str, str]]) -> Iterator[str]:

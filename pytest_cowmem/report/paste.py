@@ -17,7 +17,7 @@ from pytest_cowmem.model.what_if import Requests
 _WIDTH = 79
 _IN_PATH = "/!$&'()*+,;=:@~"  # what RFC 3986 lets stand for itself
 _IN_QUERY = string.punctuation.replace('"', "")  # a query is not unquoted: what was quoted stays so
-_GETS = "# GET requests of the tests. What posts or is logged in is not among them."
+_GETS = "# What the tests get without cookies or login."
 _LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1
 
 

@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from tabulate import tabulate
 
@@ -35,7 +36,8 @@ def policies(outcomes: Sequence[Outcome], width: int) -> list[str]:
             break
         del columns[dropped]
     failed = [f"{one.name} was not measured: {one.failed}" for one in outcomes if one.failed]
-    return [*_draw(columns), *failed]
+    wrapped = [textwrap.wrap(line, width, subsequent_indent="  ") for line in failed]
+    return [*_draw(columns), *chain(*wrapped)]
 
 
 def _cell(outcome: Outcome, name: str) -> str:
@@ -75,8 +77,7 @@ def advice(advised: Advised, host: int, width: int) -> Iterator[str]:
         f"{best.lasting:,} workers instead of {advised.before:,}{_costs(best)}."
     )
     yield from textwrap.wrap(sentence, width, subsequent_indent="  ")
-    target = app.rpartition(", gc ")[0] or app
-    for place, text in paste(Followed(best.policy, target, best.requests)):
+    for place, text in paste(Followed(best.policy, advised.target, best.requests)):
         yield f"  {place}:"
         yield from textwrap.indent(text, "    ").splitlines()
 

@@ -15,6 +15,7 @@ from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.what_if import Advised
+from pytest_cowmem.report.masters import by_app
 from pytest_cowmem.run import baseline_file, gone
 from pytest_cowmem.run.collection import Collected
 from pytest_cowmem.run.gone import Gone
@@ -70,8 +71,9 @@ def document(
 def _advised(records: Sequence[Record]) -> Iterator[Advised]:
     """Which policy each app is to follow, by its tests that were replayed under some."""
     tried = [record for record in records if record.what_if]
-    for app in dict.fromkeys(record.app for record in tried):
-        yield advised(app, [record.what_if for record in tried if record.app == app])
+    for name, of_app in by_app(tried).items():
+        target, _, gc = of_app[0].app.partition(", gc ")
+        yield advised(name, target, gc or "default", [record.what_if for record in of_app])
 
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:

@@ -115,12 +115,18 @@ def _thresholds(config: pytest.Config, name: str) -> Sequence[str]:
 
 
 def _size(config: pytest.Config, name: str) -> int | None:
-    """A size of memory, None where none is set. UsageError for anything else."""
+    """A size of memory, None where none is set. UsageError for anything else, and for nothing."""
     text = config.getini(name)
+    if not text:
+        return None
+    right = f'{name} = "4 GiB"'
     try:
-        return units.parse(text, "bytes") if text else None
+        size = units.parse(text, "bytes")
     except ValueError as error:
-        raise wrong_and_right(str(error), f"{name} = {text}", f'{name} = "4 GiB"') from None
+        raise wrong_and_right(str(error), f"{name} = {text}", right) from None
+    if not size:
+        raise wrong_and_right("a host without memory holds nothing", f"{name} = {text}", right)
+    return size
 
 
 def _invocation(config: pytest.Config) -> Invocation:

@@ -11,9 +11,10 @@ import os
 import sysconfig
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from ctypes.util import find_library
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,14 @@ import pytest
 from pytest_cowmem.host.mold import Mold, reforked
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.host.script import AnsweredOtherwiseError, Exchange, Recorded, gets, replay
+from pytest_cowmem.host.script import (
+    AnsweredOtherwiseError,
+    Exchange,
+    Recorded,
+    ask,
+    replay,
+    warm_ups,
+)
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.judge.what_if import best_two, outcome
 from pytest_cowmem.model.app import App
@@ -37,6 +45,7 @@ Running = Callable[[Any], AbstractContextManager[Any]]
 Asked = Callable[[AbstractContextManager[Any]], AbstractContextManager[Any]]
 
 _CONFIGURED = Policy()
+_PREWARMED = Policy(requests=ALL)
 
 _THRESHOLDS = "50000,20,100"  # Instagram's
 
@@ -64,7 +73,11 @@ def policies(app: App, imports: Sequence[str], thresholds: Sequence[str]) -> Ite
 def allocators(environ: Mapping[str, str]) -> Iterator[tuple[tuple[str, str], ...]]:
     """The variables of each allocator that a master can be started with here."""
     now = environ.get("PYTHONMALLOC", "")
-    for name, had in (("malloc", True), ("mimalloc", sysconfig.get_config_var("WITH_MIMALLOC"))):
+    for name, had in (
+        ("pymalloc", bool(now)),
+        ("malloc", True),
+        ("mimalloc", sysconfig.get_config_var("WITH_MIMALLOC")),
+    ):
         if had and now != name:
             yield (("PYTHONMALLOC", name),)
     library = find_library("jemalloc")
@@ -87,6 +100,7 @@ class Replays:
         self._zygotes, self._app, self._timeout = zygotes, app, timeout
         self._body, self._running = body, running
         self._script: list[Exchange] = []
+        self._warming: list[Exchange] = []
         self._by_body: set[Policy] = set()
         self._stopping = False
         self.samples: dict[Policy, list[Sample]] = {}
@@ -94,11 +108,14 @@ class Replays:
 
     @property
     def gets(self) -> Requests:
-        """(path, query) of each GET request that the body makes."""
-        return gets(self._script)
+        """(path, query) of each request that warms up."""
+        return tuple(exchange.url for exchange in self._warming)
 
-    def record(self) -> None:
-        """Run the body in a worker of what is configured, and keep what it asks for."""
+    def record(self) -> bool:
+        """Run the body in a worker of what is configured; whether it asks for anything.
+
+        What it asks for is kept. What of that a master may be asked for too is tried in a mold.
+        """
         with (
             self._noting(_CONFIGURED),
             reforked(self._raw(_CONFIGURED, 0), self._timeout, _CONFIGURED, _nothing) as master,
@@ -106,6 +123,16 @@ class Replays:
         ):
             self._body()
             self._script = current.script[:]
+        with (
+            self._noting(_PREWARMED),
+            Mold(self._raw(_CONFIGURED, 0), self._timeout, _PREWARMED) as mold,
+        ):
+            self._warming = [
+                exchange
+                for exchange in warm_ups(self._script)
+                if ask(exchange, mold)[0] == exchange.answer
+            ]
+        return bool(self._script)
 
     def run(self, policies: Collection[Policy]) -> None:
         """Replay the test under each policy; the samples of those that work are in `samples`."""
@@ -140,7 +167,9 @@ class Replays:
         """Replay under each policy in one layout."""
         for policy in policies:
             if policy not in self._by_body:
-                self._try(policy, layout, self._asked_by_script)
+                # A master that has served may have workers that answer otherwise.
+                asked = partial(self._asked_by_script, strictly=policy.requests > 0)
+                self._try(policy, layout, asked)
 
     def _try(self, policy: Policy, layout: int, asked: Asked) -> None:
         """Add a sample of one policy in one layout, unless that fails, or has."""
@@ -165,12 +194,8 @@ class Replays:
     def _sample(self, raw: Preforked, policy: Policy, asked: Asked) -> Sample:
         """What one round of the test costs, once a raw master has followed a policy."""
 
-        def serve(mold: Mold) -> None:
-            with asked(nullcontext(mold)):
-                pass
-
         with (
-            reforked(raw, self._timeout, policy, serve) as master,
+            reforked(raw, self._timeout, policy, self._warm_up) as master,
             asked(Round(master, self._timeout)) as current,
         ):
             sample: Sample = current.finish()
@@ -183,10 +208,22 @@ class Replays:
             yield current
 
     @contextmanager
-    def _asked_by_script(self, opened: AbstractContextManager[Any]) -> Iterator[Any]:
+    def _asked_by_script(
+        self, opened: AbstractContextManager[Any], strictly: bool
+    ) -> Iterator[Any]:
         with opened as current:
-            replay(self._until_stopped(), current)
+            replay(self._until_stopped(), current, strictly)
             yield current
+
+    def _warm_up(self, mold: Mold) -> None:
+        """Have a mold serve what its master could have asked for: no more can be pasted."""
+        if not self._warming:
+            raise CannotMeasure(
+                "the test makes no request that a master could make: a GET without cookies or "
+                "login, which it answers as a worker does"
+            )
+        for exchange in self._warming:
+            ask(exchange, mold)
 
     def _until_stopped(self) -> Iterator[Exchange]:
         for exchange in self._script:
@@ -220,8 +257,12 @@ def _nothing(_mold: Mold) -> None:
 
 
 def what_if(replays: Replays, policies: Sequence[Policy], host: int) -> tuple[Outcome, ...]:
-    """What a test costs as it is configured, under each policy, and under the best two at once."""
-    replays.record()
+    """What a test costs as it is configured, under each policy, and under the best two at once.
+
+    Nothing for a test that makes no requests.
+    """
+    if not replays.record() and not replays.failed:
+        return ()  # nothing is asked for
     if _CONFIGURED not in replays.failed:
         replays.run([_CONFIGURED, *policies])
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.host.script import AnsweredOtherwiseError, Recorded, gets, replay
+from pytest_cowmem.host.script import AnsweredOtherwiseError, Recorded, replay, warm_ups
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import CallRaised
 
@@ -90,6 +90,41 @@ def test_a_request_whose_client_went_away_is_not_replayed(worker):
         replay(script, current)
 
 
-def test_only_what_is_got_can_be_pasted(busy):
+def test_a_page_that_is_another_is_the_same_unless_that_is_taken_strictly(busy):
+    script, _ = recorded(busy, lambda client: client.get("/read"))
+    script[0] = replace(script[0], content=script[0].content + 1)
+    with Round(busy, 60) as current:
+        replay(script, current)
+        with pytest.raises(AnsweredOtherwiseError):
+            replay(script, current, strictly=True)
+
+
+def test_pages_that_are_the_same_are_so_strictly_too(busy):
     script, _ = recorded(busy, body)
-    assert gets(script) == (("/read", ""), ("/allocate", "1000"), ("/leak", "10"))
+    with Round(busy, 60) as current:
+        replay(script, current, strictly=True)
+
+
+def test_a_master_may_be_asked_once_for_what_is_got_without_a_login(worker):
+    def body(client):
+        client.get("/a?1")
+        client.burst("GET", "/a?1", times=5)
+        client.burst("GET", "/b", times=5)
+        client.post("/posted")
+        client.get("/mine", headers={"Authorization": "Basic abc"})
+        client.get("/mine", cookies={"session": "1"})
+        client.call("gc:isenabled")
+
+    with worker("bare:echo") as client:
+        zygote = client.current_round().master
+    script, _ = recorded(zygote, body)
+    assert [one.url for one in warm_ups(script)] == [("/a", "1"), ("/b", "")]
+    assert {one.message[0] for one in warm_ups(script)} == {"request"}
+
+
+def test_a_master_is_not_asked_for_what_fails(worker):
+    with worker("bare:raises") as client:
+        zygote = client.current_round().master
+    script, _ = recorded(zygote, lambda client: client.get("/"))
+    assert script[0].answer.startswith("500")
+    assert warm_ups(script) == []

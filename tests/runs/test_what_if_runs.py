@@ -101,6 +101,63 @@ def test_what_a_policy_cannot_do_is_told_and_the_others_go_on(project, monkeypat
     )
 
 
+POSTS = """
+def test_posts(cow_worker):
+    cow_worker.post("/allocate?1000")
+"""
+
+
+def test_a_test_that_gets_nothing_cannot_be_prewarmed(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    result = project(POSTS, "--cowmem-what-if", app="curable:app")
+    assert {"as configured", "frozen"} <= {*rows(result)}
+    result.stdout.fnmatch_lines(
+        ["prewarmed was not measured: the test makes no request that a master could make*"]
+    )
+    assert "URLS" not in result.stdout.str()
+
+
+LEAVES = """
+def test_leaves(cow_worker):
+    assert cow_worker.get("/count").text == "1"
+"""
+
+
+def test_a_page_that_tells_of_the_one_before_is_asked_for_by_the_body(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    result = project(LEAVES, "--cowmem-what-if", app="curable:app")
+    result.stdout.fnmatch_lines(["prewarmed was not measured: *assert '2' == '1'*"])
+
+
+TWO_APPS = """
+import pytest
+
+@pytest.mark.cow_app(env={"BIG": "1"})
+def test_one(cow_worker):
+    cow_worker.get("/read")
+
+def test_other(cow_worker):
+    cow_worker.get("/read")
+
+def test_nothing(cow_worker):
+    pass
+"""
+
+
+def test_each_app_is_told_apart_and_a_test_that_asks_for_nothing_is_not_replayed(project):
+    result = project(TWO_APPS, "--cowmem-what-if", app="curable:app")
+    told = [line for line in result.outlines if ": follow '" in line]
+    assert sorted(line.partition(": follow")[0] for line in told) == [
+        "curable:app",
+        "curable:app, env BIG",
+    ]
+    replayed = [line for line in result.outlines if line.endswith(", what if")]
+    assert [line.rpartition("::")[2] for line in replayed] == [
+        "test_one, what if",
+        "test_other, what if",
+    ]
+
+
 OWN_ANSWERS = """
 def test_it(cow_worker):
     cow_worker.call("os:getpid")
@@ -156,12 +213,15 @@ def test_what_an_app_has_already_is_not_tried():
 
 def test_an_allocator_that_an_app_has_already_is_not_tried():
     assert (("PYTHONMALLOC", "malloc"),) in [*allocators({})]
-    assert (("PYTHONMALLOC", "malloc"),) not in [*allocators({"PYTHONMALLOC": "malloc"})]
+    now = [*allocators({"PYTHONMALLOC": "malloc"})]
+    assert (("PYTHONMALLOC", "malloc"),) not in now
+    assert (("PYTHONMALLOC", "pymalloc"),) in now
 
 
 @pytest.mark.parametrize(
     ("ini", "says"),
     [
+        ("cowmem_host_memory = 0", 'cowmem_host_memory = "4 GiB"'),
         ("cowmem_host_memory = much", 'cowmem_host_memory = "4 GiB"'),
         ("cowmem_what_if_gc = 50000,20", 'cowmem_what_if_gc = ["50000,20,100"]'),
         ("cowmem_what_if_gc = off", 'cowmem_what_if_gc = ["50000,20,100"]'),

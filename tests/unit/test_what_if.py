@@ -180,7 +180,8 @@ def test_a_test_without_late_imports_costs_what_it_does_as_configured():
 def test_an_app_is_to_do_what_all_of_its_tests_need():
     one = replace(helping(Policy(("a",), ALL), 90), requests=(("/a", ""),))
     other = replace(helping(Policy(("b",), ALL), 80), requests=(("/b", ""), ("/a", "")))
-    found = advised("shop:app", [[configured(40), one], [configured(30), other]])
+    tests = [[configured(40), one], [configured(30), other]]
+    found = advised("shop:app", "shop:app", "default", tests)
     assert found.before == 30
     assert found.best is not None
     assert found.best.policy.imports == ("a", "b")
@@ -198,7 +199,8 @@ def test_there_is_none_to_follow_where_nothing_exceeds_the_noise(other):
     assert recommended([[configured(40), other]]) is None
     assert helps([configured(40), other]) is None
     assert helps([configured(40)]) is None
-    (said,) = advice(advised("shop:app", [[configured(40), other]]), 2**30, 79)
+    told = advised("shop:app", "shop:app", "default", [[configured(40), other]])
+    (said,) = advice(told, 2**30, 79)
     assert "no policy" in said
 
 
@@ -208,16 +210,34 @@ def test_what_helps_is_recorded_with_its_gain():
 
 def test_advice_says_what_a_policy_costs():
     found = replace(helping(WARM, 90), changes={"aged": -MIB, "cpu": 2_000_000})
-    said = " ".join(advice(Advised("shop:app", 40, found), 4 * 2**30, 79))
+    said = " ".join(advice(Advised("shop:app", "shop:app", 40, found), 4 * 2**30, 79))
     assert "4.00 GiB then holds 90 workers instead of 40" in " ".join(said.split())
     assert "cpu +2.00 ms" in said
 
 
-@pytest.mark.parametrize("gc", ["", ", gc freeze", ", gc 700,10,10"])
-def test_the_lines_are_for_the_app_whatever_its_policy(gc):
-    told = Advised(f"shop:make(1, debug=True){gc}", 40, helping(WARM, 90))
+@pytest.mark.parametrize(
+    ("gc", "has", "lacks"),
+    [
+        ("default", [], ["gc."]),
+        ("freeze", ["gc.freeze()"], ["set_threshold"]),
+        ("off", ["gc.disable()"], ["gc.freeze()"]),
+        ("700,10,10", ["gc.set_threshold(700, 10, 10)"], ["gc.freeze()"]),
+    ],
+)
+def test_the_lines_are_for_all_that_an_app_is_to_do(gc, has, lacks):
+    target = "shop:make(1, debug=True)"
+    told = advised(target, target, gc, [[configured(40), helping(WARM, 90)]])
     text = "\n".join(advice(told, 2**30, 79))
     assert "application = shop.make(1, debug=True)\n" in text
+    assert all(line in text for line in has)
+    assert not any(line in text for line in lacks)
+
+
+def test_there_is_none_to_follow_where_not_one_more_fits():
+    before, best = configured(40), helping(FROZEN, 90)
+    crowded = [replace(one, lasting=0) for one in (before, best)]
+    assert recommended([[before, best]]) is best
+    assert recommended([crowded]) is None
 
 
 def table(width, *outcomes):

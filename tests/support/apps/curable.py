@@ -9,14 +9,15 @@ SHARED = [{"number": number, "name": f"row {number}"} for number in range(40_000
 CACHE = {}
 LEAKED = []
 QUEUES = []
+COUNTED = []
 
 
 def app(environ, start_response):
     """Do what the path says, to the amount that the query gives."""
     number = int(environ["QUERY_STRING"] or 0)
-    DO[environ["PATH_INFO"]](number)
+    told = DO[environ["PATH_INFO"]](number)
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [b"ok"]
+    return [b"ok" if environ["PATH_INFO"] != "/count" else b"%d" % told]
 
 
 def import_late(_number):
@@ -89,6 +90,12 @@ def fill_once(number):
         fill_once.kept = b"x" * number
 
 
+def count(_number):
+    """How many times this was asked for."""
+    COUNTED.append(None)
+    return len(COUNTED)
+
+
 def follow_import():
     import pydoc_data.topics  # noqa: F401
 
@@ -124,4 +131,5 @@ DO = {
     "/thread": start_thread,
     "/turn-on": turn_on,
     "/end": end,
+    "/count": count,
 }
