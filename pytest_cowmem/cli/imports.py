@@ -47,22 +47,27 @@ def run(options: argparse.Namespace) -> int:
     """Print what imports cost; returns 1 where that cannot be told, else 0."""
     try:
         old = before(options.against, options.target) if options.against else None
-        _, now = measure(options.target, Path.cwd(), [os.getcwd()])
+        _, now = measure(options.target, Path.cwd(), [os.getcwd()], f"in {Path.cwd()}")
     except UsageError as error:
         print(f"cowmem: {error}", file=sys.stderr)
         return 1
     if options.json:
-        print(json.dumps(now.as_json(), indent=1))
+        print(json.dumps(_made_of(options.target) | now.as_json(), indent=1))
     else:
         print(_grown(old, now, options.least) if old else _tree(now, options.least))
     return 0
 
 
-def measure(target: str, folder: Path, path: Sequence[str]) -> tuple[str, Import]:
+def _made_of(target: str) -> dict[str, str]:
+    """What two trees are to have in common, to be compared."""
+    return {"target": target, "python": "{}.{}".format(*sys.version_info)}
+
+
+def measure(target: str, folder: Path, path: Sequence[str], where: str) -> tuple[str, Import]:
     """Import a module in a process that runs in a folder, with `path` first on its `sys.path`.
 
     It is done twice, since the first may compile. Returns the module's file, and what the second
-    import cost, whose output goes to stderr. UsageError where it does not come to its end.
+    import cost, whose output goes to stderr. UsageError where it does not come to its end, `where`.
     """
     parse_target(target)
     module, _, expression = target.partition(":")
@@ -74,12 +79,15 @@ def measure(target: str, folder: Path, path: Sequence[str]) -> tuple[str, Import
         command = [sys.executable, "-P", "-u", str(compiled)]
         first = [*command, "", *asked]
         subprocess.run(first, cwd=folder, stdin=nothing, stdout=nothing, stderr=nothing)
-        file, tree = _noted(command, asked, folder)
+        told = _noted(command, asked, folder)
+    if isinstance(told, str):
+        raise UsageError(f"python {told} while it imported {target} {where}: mend what it printed")
+    file, tree = told
     return file, _import(*tree)
 
 
 def _noted(command: Sequence[str], asked: Sequence[str], folder: Path) -> Any:
-    """What importing.py writes. UsageError where it ends before that."""
+    """What importing.py writes, or how it ended before that."""
     ours, theirs = os.pipe()
     command = [*command, str(theirs), *asked]
     nothing, stderr = subprocess.DEVNULL, 2
@@ -93,10 +101,7 @@ def _noted(command: Sequence[str], asked: Sequence[str], folder: Path) -> Any:
         try:
             return marshal.load(told)
         except EOFError:
-            raise UsageError(
-                f"python {ended(process.wait())} while it imported {asked[0]} in {folder}: "
-                f"mend what it printed, or see what python -c 'import {asked[0]}' does there"
-            ) from None
+            return ended(process.wait())
 
 
 def _import(module: str, amount: int, within: Sequence[Any]) -> Import:
@@ -109,17 +114,25 @@ def before(against: str, target: str) -> Import:
     if not file.is_file():
         return _at_commit(against, target)
     try:
-        return Import.from_json(json.loads(file.read_text(encoding="utf-8")))
+        told = json.loads(file.read_text(encoding="utf-8"))
+        found = Import.from_json(told)
+        made_of = {name: told[name] for name in _made_of(target)}
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise UsageError(
             f"{against} is none of cowmem's ({type(error).__name__}): make one with --json"
         ) from None
+    if made_of != _made_of(target):
+        raise UsageError(
+            f"{against} is of {made_of['target']} on Python {made_of['python']}: "
+            "compare what is alike, or make it anew with --json"
+        )
+    return found
 
 
 def _at_commit(ref: str, target: str) -> Import:
     """What imports cost at a commit. UsageError where the module does not come from there."""
     with _worktree(ref) as (tree, path):
-        file, found = measure(target, Path(path[0]), path)
+        file, found = measure(target, Path(path[0]), path, f"at {ref}")
         if not Path(file).resolve().is_relative_to(tree):
             raise UsageError(
                 f"{target} is imported from {file or 'the interpreter'}, and not from git: "

@@ -158,6 +158,14 @@ def test_a_commit_without_the_present_folder_is_said_to_have_none(tmp_path):
     assert f"HEAD has no {tmp_path}/new: go to a folder that it has" in done.stderr
 
 
+def test_a_module_that_a_commit_lacks_is_said_to_fail_there(tmp_path):
+    committed(tmp_path, {"grows.py": ""})
+    (tmp_path / "anew.py").write_text("")
+    done = imports("anew", "--against", "HEAD", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "while it imported anew at HEAD: mend" in done.stderr
+
+
 def test_what_is_no_part_of_the_repository_is_not_compared_with_itself(tmp_path):
     committed(tmp_path, {"grows.py": ""})
     done = imports("flask", "--against", "HEAD", cwd=tmp_path)
@@ -296,13 +304,16 @@ def test_json_gives_back_the_same_imports(one):
         (["flask", "--against", "list.json", "--json"], "not allowed with"),
         (["../flask"], "module:attribute"),
         (["flask:"], "module:attribute"),
-        (["flask:no_such_name"], "while it imported flask"),
+        (["flask:no_such_name"], "while it imported flask:no_such_name in "),
+        (["flask", "--against", "other.json"], "is of django on Python 2.7"),
         (["flask", "--least", "much"], "not a size"),
     ],
 )
 def test_what_cannot_be_told_says_why_in_a_sentence(tmp_path, arguments, says):
     (tmp_path / "broken.json").write_text("{")
     (tmp_path / "list.json").write_text("[]")
+    other = {"target": "django", "python": "2.7", "module": "", "bytes": 0, "imports": []}
+    (tmp_path / "other.json").write_text(json.dumps(other))
     done = imports(*arguments, cwd=tmp_path)
     assert done.returncode != 0
     assert says in done.stderr
