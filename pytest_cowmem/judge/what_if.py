@@ -132,18 +132,23 @@ def recommended(tests: Sequence[Sequence[Outcome]]) -> Outcome | None:
 
 
 def _by_name(tests: Sequence[Sequence[Outcome]]) -> Iterator[list[Outcome]]:
-    """What all tests cost under each policy that worked in all of them.
-
-    A test that had nothing to try for a policy costs what it does as configured.
-    """
-    for name in dict.fromkeys(one.name for outcomes in tests for one in outcomes[1:]):
-        found = [_of(name, outcomes) for outcomes in tests]
+    """What all tests cost under each policy that worked in all of them."""
+    for policy in dict.fromkeys(one.policy for outcomes in tests for one in outcomes[1:]):
+        found = [_of(policy, outcomes) for outcomes in tests]
         if not any(one.failed for one in found):
             yield found
 
 
-def _of(name: str, outcomes: Sequence[Outcome]) -> Outcome:
-    return next((one for one in outcomes if one.name == name), outcomes[0])
+def _of(policy: Policy, outcomes: Sequence[Outcome]) -> Outcome:
+    """What a test costs under a policy.
+
+    One that has nothing to import or to serve early costs what it does without that.
+    """
+    for name in (policy.name, replace(policy, imports=(), requests=0).name):
+        for one in outcomes:
+            if one.policy.name == name:
+                return one
+    return outcomes[0]
 
 
 def _worst(outcomes: Sequence[Outcome]) -> Outcome:

@@ -217,11 +217,6 @@ class Replays:
 
     def _warm_up(self, mold: Mold) -> None:
         """Have a mold serve what its master could have asked for: no more can be pasted."""
-        if not self._warming:
-            raise CannotMeasure(
-                "the test makes no request that a master could make: a GET without cookies or "
-                "login, which it answers as a worker does"
-            )
         for exchange in self._warming:
             ask(exchange, mold)
 
@@ -263,6 +258,8 @@ def what_if(replays: Replays, policies: Sequence[Policy], host: int) -> tuple[Ou
     """
     if not replays.record() and not replays.failed:
         return ()  # nothing is asked for
+    if not (replays.gets or replays.failed):
+        policies = [policy for policy in policies if not policy.requests]
     if _CONFIGURED not in replays.failed:
         replays.run([_CONFIGURED, *policies])
 

@@ -177,6 +177,14 @@ def test_a_test_without_late_imports_costs_what_it_does_as_configured():
     assert recommended([[configured(40), early], [configured(95)]]) is early
 
 
+def test_a_test_that_serves_nothing_early_costs_what_it_does_without_that():
+    served = [configured(40), helping(FROZEN, 60), helping(BOTH, 90)]
+    posts = [configured(50), helping(FROZEN, 95)]
+    found = recommended([served, posts])
+    assert found is not None
+    assert (found.name, found.lasting) == ("prewarmed, frozen", 90)
+
+
 def test_an_app_is_to_do_what_all_of_its_tests_need():
     one = replace(helping(Policy(("a",), ALL), 90), requests=(("/a", ""),))
     other = replace(helping(Policy(("b",), ALL), 80), requests=(("/b", ""), ("/a", "")))
