@@ -258,8 +258,9 @@ def what_if(replays: Replays, policies: Sequence[Policy], host: int) -> tuple[Ou
     """
     if not replays.record() and not replays.failed:
         return ()  # nothing is asked for
-    if not (replays.gets or replays.failed):
-        policies = [policy for policy in policies if not policy.requests]
+    if not replays.gets:
+        # Where that was tried in vain, the reason is told once.
+        policies = [one for one in policies if not one.requests or one in replays.failed]
     if _CONFIGURED not in replays.failed:
         replays.run([_CONFIGURED, *policies])
 
