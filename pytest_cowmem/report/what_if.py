@@ -6,7 +6,7 @@ from itertools import chain
 
 from tabulate import tabulate
 
-from pytest_cowmem.model.metrics import AGED, MASTER, METRICS
+from pytest_cowmem.model.metrics import AGED, MASTER, METRICS, USS
 from pytest_cowmem.model.units import listed, render, render_change
 from pytest_cowmem.model.what_if import AS_CONFIGURED, Advised, Outcome
 from pytest_cowmem.report.paste import Followed, paste
@@ -29,8 +29,8 @@ def policies(outcomes: Sequence[Outcome], width: int) -> list[str]:
     columns: Columns = {"policy": [one.name for one in measured]}
     for name in _METRICS:
         columns[name] = [_cell(one, name) for one in measured]
-    columns["workers"] = [f"{one.workers:,}" for one in measured]
-    columns["lasting"] = [f"{one.lasting:,}{_sign(one)}" for one in measured]
+    columns["workers"] = [_count(one, one.workers, outcomes[0].workers, USS) for one in measured]
+    columns["lasting"] = [_count(one, one.lasting, outcomes[0].lasting, AGED) for one in measured]
     for dropped in _DROPPED:
         if max(map(len, _draw(columns))) <= width:
             break
@@ -54,10 +54,13 @@ def _cell(outcome: Outcome, name: str) -> str:
     return f"{shown} {change / before:+.0%}" if before else f"{shown} +"
 
 
-def _sign(outcome: Outcome) -> str:
-    if outcome.name == AS_CONFIGURED or AGED in outcome.changes:
-        return ""
-    return f" {_NOISE}"
+def _count(outcome: Outcome, number: int, before: int, metric: str) -> str:
+    """How many workers, and the change where the metric that decides on it differs."""
+    if outcome.name == AS_CONFIGURED:
+        return f"{number:,}"
+    if metric not in outcome.changes or not before:
+        return f"{number:,} {_NOISE}"
+    return f"{number:,} {number / before - 1:+.0%}"
 
 
 def _draw(columns: Columns) -> list[str]:
