@@ -186,15 +186,21 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         )
     if problem is not None:
         pytest.fail(problem, pytrace=False)
+    record = _with_all_told(scenario, body, record)
+    item.stash[RECORD] = record
+    if record.failed:
+        pytest.fail(explain_failure(record, scenario.settings.invocation), pytrace=False)
+
+
+def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Record) -> Record:
+    """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
         record = replace(record, notes=(*record.notes, _CHILDREN))
     if scenario.settings.what_if:
         record = scenario.what_if(body, record)
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
-    item.stash[RECORD] = record
-    if record.failed:
-        pytest.fail(explain_failure(record, scenario.settings.invocation), pytrace=False)
+    return record
 
 
 def end_at_the_test(trace: TracebackType | None, item: pytest.Item) -> bool:
