@@ -241,6 +241,36 @@ def test_each_row_is_told_and_waited_for_while_it_is_watched(
     assert first < told[0] < told[-1] < last
 
 
+def test_each_of_two_threads_waits_for_its_own_look(
+    tracer: Tracer, frame: "faults.FrameType", far: socket.socket
+) -> None:
+    looked_at = []
+    missed = []
+
+    def look() -> None:
+        while told := far.recv(24):
+            looked_at.append(memoryview(told).cast("q")[2])
+            far.send(b"\0")
+
+    def charge() -> None:
+        thread = Thread(100)
+        for told in range(1, 1001):
+            tracer.charge(thread, frame, 2, thread.last + 7)
+            if looked_at.count(thread.native) < told:
+                missed.append(told)
+
+    tracer.be_watched(True)
+    looking = threading.Thread(target=look)
+    charging = [threading.Thread(target=charge) for _ in range(2)]
+    for started in (looking, *charging):
+        started.start()
+    for ended in charging:
+        ended.join()
+    far.shutdown(socket.SHUT_RD)
+    looking.join()
+    assert (len(looked_at), missed) == (2000, [])
+
+
 def test_nothing_is_told_once_nobody_listens(
     tracer: Tracer, frame: "faults.FrameType", far: socket.socket
 ) -> None:

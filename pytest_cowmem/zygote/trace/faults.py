@@ -9,7 +9,7 @@ import mmap
 import os
 import resource
 import sys
-from _thread import _local, get_ident, get_native_id
+from _thread import RLock, _local, get_ident, get_native_id
 from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
@@ -162,6 +162,7 @@ class Tracer:
         """`roots` are the folders of the app's own code, `watch` a socket to tell rows on."""
         self.stacks = stacks.StackTable(roots)
         self._watch, self._watched = watch, -1
+        self._telling = RLock()  # a collection that begins meanwhile tells too
         self.log = Log()
         self.codes: dict[int, int] = {}
         self.left, self.lines = integers(_MOST_CODES), integers(_MOST_CODES)
@@ -186,15 +187,16 @@ class Tracer:
     def _tell(self, row: int, faults: int, thread: int) -> None:
         """Name the row that `faults` were charged to, and wait until the worker was looked at.
 
-        A fork of the worker's own has nothing to tell.
+        One thread at a time: of two that wait, either could take the other's answer, and go on
+        while the worker is looked at. A fork of the worker's own has nothing to tell.
         """
         if self._watched == _getpid():
             try:
                 words = row, faults, thread
-                _write(
-                    self._watch, b"".join([word.to_bytes(_WORD, sys.byteorder) for word in words])
-                )
-                _read(self._watch, 1)
+                told = b"".join([word.to_bytes(_WORD, sys.byteorder) for word in words])
+                with self._telling:
+                    _write(self._watch, told)
+                    _read(self._watch, 1)
             except OSError:  # the pytest process looks no more
                 self._watched = -1
 
