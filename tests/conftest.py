@@ -53,11 +53,13 @@ def talk() -> Callable[..., Any]:
 def measure() -> Callable[..., Sample]:
     """`measure(zygote, body)` measures one round; the body is called with its client."""
 
-    def one_round(zygote: Zygote, body: Callable[[CowWorker], object]) -> Sample:
+    def one_round(
+        zygote: Zygote, body: Callable[[CowWorker], object], *, aging: bool = False
+    ) -> Sample:
         full = zygote.full_collection()
         with working(zygote) as client:
             body(client)
-            return client.current_round().finish(full)
+            return client.current_round().finish(full, aging=aging)
 
     return one_round
 

@@ -92,21 +92,28 @@ class Explainer:
             self._measured = current.finish()
 
     def sample(
-        self, body: Callable[[], object], running: Running, master: Preforked, full: Collected
+        self,
+        body: Callable[[], object],
+        running: Running,
+        master: Preforked,
+        full: Collected,
+        *,
+        aging: bool,
     ) -> Sample:
         """What one round of a body measures. A body that asks for an explanation is traced first.
 
         `running` opens a round and has the test's client talk to it. `master` may be another one of
-        the same app. `full` is what a full collection costs there.
+        the same app. `full` is what a full collection costs there. `aging` is as `Round.finish`
+        takes it.
         """
         try:
             with running(Round(master, self._timeout)) as current:
                 body()
-                sample: Sample = current.finish(full)
+                sample: Sample = current.finish(full, aging=aging)
                 return sample
         except TraceFirst:
             self._answer(body, running)
-        return self.sample(body, running, master, full)
+        return self.sample(body, running, master, full, aging=aging)
 
     def growth(
         self, body: Callable[[], object], measured: Measured, running: Running

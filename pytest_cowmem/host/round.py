@@ -165,10 +165,11 @@ class Round:
         """How many of the `left` requests of a burst to make before the worker is read again."""
         return min(left, next(age for age in _AGES if age > self.requests) - self.requests)
 
-    def finish(self, full: answers.Collected | None = None) -> Sample:
+    def finish(self, full: answers.Collected | None = None, *, aging: bool = False) -> Sample:
         """Read the worker at its end: blocked, all responses read, no collection forced.
 
-        `full` is what a full collection costs, measured beside this round.
+        `full` is what a full collection costs, measured beside this round. Where it is to be
+        `aging`, the worker has one more then, and is read once more.
         """
         self._end_response()
         self._wait_for_all()
@@ -177,7 +178,7 @@ class Round:
         if self.requests:
             self._ages[self.requests] = end.private - self._ready.private
         children_ended = procfs.endings(self.pair.worker, self.pair.twin) > self._endings
-        aged = self._age()
+        aged = self._age() if aging else None
         # Asked last, since answering costs the worker memory: a reference to each module's name.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
         return Sample.of(

@@ -49,7 +49,7 @@ class Measurement:
     which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
     each layout's amount of the metrics that count pages, the first layout's first. `beside` has
     times with the time beside them, of the round in which they were shortest for that. `growth` is
-    what a growth round found, whose bytes are among the values. `ages` is the first round's.
+    what a growth round found, whose bytes are among the values. `ages` is the last round's.
     """
 
     values: Mapping[str, int]
@@ -68,7 +68,8 @@ class Measurement:
         """The summary of the first layout's rounds, and of one round in each other layout.
 
         Rounds come to the median of bytes and counts, and to the minimum of times. What counts
-        pages is the mean of the layouts. What one round lacks is left out.
+        pages is the mean of the layouts. What one round lacks is left out, unless a metric takes
+        only one.
 
         One round in four may be far off without counting as noise: the first after a checkout may
         compile what a request imports.
@@ -77,7 +78,8 @@ class Measurement:
         for name, metric in METRICS.items():
             amounts = [sample.values[name] for sample in rounds if name in sample.values]
             further = [sample.values[name] for sample in others if name in sample.values]
-            if len(amounts) < len(rounds) or len(further) < len(others):
+            needed = 1 if metric.once else len(rounds)
+            if len(amounts) < needed or len(further) < len(others):
                 continue
             values[name] = min(amounts) if metric.least else statistics.median_low(amounts)
             distances = sorted(abs(amount - values[name]) for amount in amounts)
@@ -96,7 +98,7 @@ class Measurement:
             layouts,
             _beside(rounds),
             any(sample.children_ended for sample in samples),
-            ages=rounds[0].ages,
+            ages=rounds[-1].ages,
         )
 
     @property

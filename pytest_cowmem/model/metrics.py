@@ -62,6 +62,7 @@ class Metric:
     that it counts pages, and so varies with the layout. `beside` names the metric that a time is
     compared with as well, where a slow machine makes both longer. `headline` is set for those that
     a failure always shows. `floor` says that more is better: a budget is the least that will do.
+    `once` says that one round of a layout is read for it.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Metric:
     beside: str = ""
     headline: bool = False
     floor: bool = False
+    once: bool = False
 
     @property
     def least(self) -> bool:
@@ -139,7 +141,7 @@ _TABLE = (
     Metric("copied", "bytes", lambda seen: seen.cost.copied, needs="pagemap", of_pages=True),
     Metric("fresh", "bytes", lambda seen: seen.cost.fresh, needs="pagemap", of_pages=True),
     Metric(USS, "bytes", lambda seen: seen.end.uss, of_pages=True),
-    Metric(AGED, "bytes", lambda seen: seen.aged, of_pages=True),
+    Metric(AGED, "bytes", lambda seen: seen.aged, of_pages=True, once=True),
     Metric("first", "bytes", _first, missing=_NO_REQUEST, of_pages=True),
     Metric(
         GROWTH,

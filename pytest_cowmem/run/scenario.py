@@ -57,12 +57,16 @@ class Scenario:
     def measure(self, body: Body) -> Record:
         """Run the body in rounds and judge them. What it raises comes through.
 
+        Each layout has one round whose worker ages. It is not the first, which may compile.
+
         Three times as many rounds are run where that could change the verdict. Each of them has a
         full collection of its own beside it, since a time may be too long.
         """
         rounds = self.gate.budget.rounds or self.settings.rounds
         full = self.master.full_collection()
-        samples = [self._sample(body, self.master, full) for _ in range(rounds)]
+        samples = [
+            self._sample(body, self.master, full, aging=left == 1) for left in range(rounds, 0, -1)
+        ]
         measurement = self._summary(samples)
         if undecided(self.gate.judge(measurement)):
             samples += [
@@ -111,15 +115,17 @@ class Scenario:
                 return measurement, [f"only {layouts} could be measured: {said}"]
             if master is None:
                 break
-            others.append(self._sample(body, master, master.full_collection()))
+            others.append(self._sample(body, master, master.full_collection(), aging=True))
             measurement = self._summary(samples, others)
         return measurement, []
 
     def _summary(self, samples: Sequence[Sample], others: Sequence[Sample] = ()) -> Measurement:
         return Measurement.of(samples, others).with_workers(self.settings.host)
 
-    def _sample(self, body: Body, master: Preforked, full: Collected) -> Sample:
-        return self.explainer.sample(body, self._running, master, full)
+    def _sample(
+        self, body: Body, master: Preforked, full: Collected, *, aging: bool = False
+    ) -> Sample:
+        return self.explainer.sample(body, self._running, master, full, aging=aging)
 
     def _is_written(self, found: Ruling | Record) -> bool:
         """Whether an update is about to write figures that count pages."""

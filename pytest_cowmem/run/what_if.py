@@ -198,7 +198,7 @@ class Replays:
             reforked(raw, self._timeout, policy, self._warm_up) as master,
             asked(Round(master, self._timeout)) as current,
         ):
-            sample: Sample = current.finish()
+            sample: Sample = current.finish(aging=True)
             return sample
 
     @contextmanager

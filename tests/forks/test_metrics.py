@@ -42,7 +42,7 @@ def test_every_metric_is_there(busy, measure):
         client.get("/read")
         client.burst("GET", "/leak?100", times=100)
 
-    sample = measure(busy, body)
+    sample = measure(busy, body, aging=True)
     # Growth has a round of its own, and workers are a host's.
     assert set(sample.values) == {*METRICS} - {"growth", "workers"}
     assert all(isinstance(value, int) for value in sample.values.values())
@@ -195,7 +195,7 @@ def test_the_masters_libraries_are_mapped(zygotes, measure):
 
 def test_aging_counts_no_module_names(zygotes, measure):
     frozen = zygotes.get(App("bare:busy", gc="freeze"))
-    values = measure(frozen, lambda client: client.call("gc:collect")).values
+    values = measure(frozen, lambda client: client.call("gc:collect"), aging=True).values
     assert values["aged"] == near(values["uss"], 0, 8)
 
 

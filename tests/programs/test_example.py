@@ -11,7 +11,7 @@ from folders import EXAMPLE
 # Their budgets alone let the planted regression pass.
 NEED_A_BASELINE = [
     ("cache", "test_product_pages", "_pages[product.id] = page"),
-    ("gc", "test_report_after_freeze", "gc.collect()"),
+    ("gc", "test_one_report_after_freeze", "gc.collect()"),
 ]
 NEED_NONE = [
     ("refcounts", "test_recommendations", "max(product.price"),
@@ -27,12 +27,26 @@ def test_one_report_after_freeze(cow_worker):
 """
 
 
+def copy(folder):
+    left_out = shutil.ignore_patterns("__pycache__", "instance", ".pytest_cache")
+    return shutil.copytree(EXAMPLE, folder, ignore=left_out)
+
+
 @pytest.fixture(scope="module")
 def example(tmp_path_factory):
     """A copy of the example."""
-    folder = tmp_path_factory.mktemp("example") / "shop"
-    left_out = shutil.ignore_patterns("__pycache__", "instance", ".pytest_cache")
-    return shutil.copytree(EXAMPLE, folder, ignore=left_out)
+    return copy(tmp_path_factory.mktemp("example") / "shop")
+
+
+@pytest.fixture(scope="module")
+def accepted(tmp_path_factory):
+    """A copy with one test more, and a baseline of two tests, of this machine and this folder."""
+    folder = copy(tmp_path_factory.mktemp("accepted") / "shop")
+    with (folder / "tests" / "test_memory.py").open("a") as file:
+        file.write(ONE_REPORT)
+    (folder / "cowmem-baseline.json").unlink()
+    accept(folder)
+    return folder
 
 
 def run(folder, tests, *options):
@@ -59,27 +73,25 @@ def test_what_is_over_budget_is_named_first(example, monkeypatch, regression, te
 
 
 @pytest.mark.parametrize(("regression", "test", "source"), NEED_A_BASELINE)
-def test_what_regressed_is_named_first(example, monkeypatch, regression, test, source):
-    """The baseline is one of this machine and this folder."""
-    (example / "cowmem-baseline.json").unlink()
-    accept(example, test)
+def test_what_regressed_is_named_first(accepted, monkeypatch, regression, test, source):
     monkeypatch.setenv("SHOP_REGRESSION", regression)
-    named_first(example, test, source)
+    named_first(accepted, test, source)
 
 
-def test_to_accept_all_changes_no_line(example, monkeypatch):
-    with (example / "tests" / "test_memory.py").open("a") as file:
-        file.write(ONE_REPORT)
-    tests = "test_product_pages", "test_one_report_after_freeze"
-    (example / "cowmem-baseline.json").unlink()
-    written = accept(example, *tests)
-    (example / "a_file_more").touch()
+def test_to_accept_all_changes_no_line(accepted, monkeypatch):
+    written = baseline(accepted)
+    (accepted / "a_file_more").touch()
     monkeypatch.setenv("A_VARIABLE_MORE", "x" * 1000)
-    assert accept(example, *tests) == written
+    accept(accepted)
+    assert baseline(accepted) == written
 
 
-def accept(folder, *tests):
-    """Accept what tests use; the baseline's lines."""
+def accept(folder):
+    """Accept what the tests use that need a baseline."""
+    tests = [test for _, test, _ in NEED_A_BASELINE]
     done = run(folder, tests, "--cowmem-update=all")
     assert done.returncode == 0, done.stdout
+
+
+def baseline(folder):
     return (folder / "cowmem-baseline.json").read_text().splitlines()

@@ -144,6 +144,14 @@ def test_a_metric_one_round_lacks_is_left_out():
     assert "growth" not in Measurement.of([Sample({"growth": 1}, (), 1), Sample({}, (), 1)]).values
 
 
+def test_one_round_of_each_layout_ages():
+    rounds = [Sample({"uss": 1}, (), 1), Sample({"uss": 3, "aged": 9}, (), 1)]
+    other = Sample({"uss": 5, "aged": 11}, (), 1)
+    assert Measurement.of(rounds, [other]).layouts["aged"] == (9, 11)
+    assert "aged" not in Measurement.of(rounds, [Sample({"uss": 5}, (), 1)]).values
+    assert "aged" not in Measurement.of(rounds[:1]).values
+
+
 @pytest.mark.parametrize("kind", [Sample, Measurement])
 def test_growth_comes_from_a_round_of_its_own(kind):
     sample = Sample({"private": 1, "growth": 7}, (), 20)
