@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = "$(CURDIR)/$(VENV)/bin"
 # What pytest is to run: `make test TESTS=tests/unit`, `make test TESTS="tests/runs -k gate"`.
-TESTS ?= tests/unit tests
+TESTS ?= tests
 MUTANTS ?= 50
 SEED ?= 1
 

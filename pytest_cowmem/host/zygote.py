@@ -43,12 +43,13 @@ class Zygote:
         bytecode: str = "",
         own: Sequence[str] = (),
         raw: bool = False,
+        gc_speed: int = 0,
     ) -> None:
         """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
 
         `bytecode` is a folder for the byte code that cannot be written beside the source. `own`
         is as in host/preforked.py. One that is `raw` does not come to rest before it forks, and
-        molds are what it forks.
+        molds are what it forks. `gc_speed` is as in model/facts.py; 0 has it timed.
         """
         self.app = app
         self.own = tuple(own)
@@ -66,7 +67,7 @@ class Zygote:
         with far:
             self._process = self._execute(rootdir, far, environ)
         folders = [str(rootdir), *path, *app.pythonpath]
-        self._start = self._first_message(folders, seed, bytecode, environ, raw)
+        self._start = self._first_message(folders, seed, bytecode, environ, raw, gc_speed)
         self._table_fd = fd
         self._send(self._start, fd)
 
@@ -100,6 +101,7 @@ class Zygote:
         bytecode: str,
         environ: Mapping[str, str],
         raw: bool,
+        gc_speed: int,
     ) -> wire.Message:
         target, factory = parse_target(self.app.target)
         config = {
@@ -113,6 +115,7 @@ class Zygote:
             "seed": seed,
             "bytecode": bytecode,
             "raw": raw,
+            "gc_speed": gc_speed,
             "environ": (
                 tuple(map(os.fsencode, environ)),
                 tuple(map(os.fsencode, environ.values())),

@@ -73,7 +73,7 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
     preloaded.table = pauses.shared_table(table_fd)
     if not config["raw"]:
         come_to_rest(preloaded)
-    wire.send(control, (messages.STARTED, facts(harness, kept, preloaded.collects)))
+    wire.send(control, (messages.STARTED, facts(config, harness, kept, preloaded.collects)))
     serve(control, preloaded)
     return None
 
@@ -126,12 +126,18 @@ def leave_stdin() -> None:
     os.close(null)
 
 
-def facts(harness: "list[str]", kept: int, collects: bool) -> "dict[str, Any]":
-    """The facts of this master for the pytest process; model/facts.py describes them."""
+def facts(
+    config: "dict[str, Any]", harness: "list[str]", kept: int, collects: bool
+) -> "dict[str, Any]":
+    """The facts of this master for the pytest process; model/facts.py describes them.
+
+    It forks where the speed is known too, since each fork leaves pages behind.
+    """
+    known = config["gc_speed"]
     return {
         "harness": harness,
         "ballast": kept,
-        "gc_speed": in_throwaway_fork(pauses.calibrate),
+        "gc_speed": in_throwaway_fork(lambda: known or pauses.calibrate()),
         "layout": in_throwaway_fork(lambda: layout(frozenset(harness))),
         "fixed_addresses": process.addresses_are_fixed(),
         "gc_enabled": collects,

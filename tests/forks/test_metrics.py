@@ -130,6 +130,11 @@ def test_gc_times_are_those_of_a_machine_that_collects_100_000_lists_in_2_ms(bus
     assert round(busy.facts.gc_speed * busy.gc_scale) == 2_000_000
 
 
+def test_other_layouts_whose_times_nobody_reads_time_no_collection(busy, zygotes):
+    speeds = [other.facts.gc_speed for other in zygotes.others(busy.app)]
+    assert speeds == [busy.facts.gc_speed] * 4
+
+
 def test_nothing_is_collected_where_the_policy_is_off(zygotes, measure):
     off, on = (
         measure(zygotes.get(App("bare:busy", gc=policy)), allocate).values
