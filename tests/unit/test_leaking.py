@@ -1,13 +1,14 @@
 """How what leaks is named, and that nothing of the app is asked on the way."""
 
+import json
+import subprocess
 import sys
 from types import ModuleType
 from typing import Any
 
 import pytest
-from hostile import CALLED, CLASSES, OBJECTS, Meta, keep
+from folders import SUPPORT
 
-from pytest_cowmem.zygote import messages, worker
 from pytest_cowmem.zygote.trace import containers, leaking
 from pytest_cowmem.zygote.trace.defining import defining
 from pytest_cowmem.zygote.trace.reached import Reached
@@ -96,28 +97,17 @@ def test_a_module_without_a_source_may_have_made_it(load: Any) -> None:
     assert defining(value, "leaking_longer_name") == "leaking_c"
 
 
-@pytest.fixture
-def search(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """`search(grow)` calls `grow` once between looks, and tells what is left."""
-    config: dict[str, Any] = {
-        "target": "leaking_shop:app",
-        "path": [],
-        "after_fork": None,
-        "gc": "default",
-    }
-
-    def run(grow: Any) -> Any:
-        preloaded = worker.Preloaded(object(), None, config)  # type: ignore[arg-type]
-        monkeypatch.setattr(leaking, "_search", None)
-        for _ in range(3):
-            assert leaking.answer(messages.LOOK) == (messages.LOOK,)
-            grow()
-        del preloaded
-        kind, told, more = leaking.answer(messages.LEFT)
-        assert kind == messages.LEFT
-        return [leaking.Keeper(*keeper) for keeper in told], dict(more)
-
-    return run
+def search(source: str) -> Any:
+    """What a search finds in a module of that source, whose `grow` is called between looks."""
+    done = subprocess.run(
+        [sys.executable, SUPPORT / "leaking_search.py"],
+        input=source,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    return [leaking.Keeper(*keeper) for keeper in found["kept"]], found["more"], found["called"]
 
 
 GROWING = """
@@ -145,11 +135,8 @@ def grow():
 """
 
 
-def test_what_grows_steadily_is_told_with_its_sizes_and_objects_by_type(
-    load: Any, search: Any
-) -> None:
-    shop = load("leaking_shop", GROWING)
-    kept, more = search(shop.grow)
+def test_what_grows_steadily_is_told_with_its_sizes_and_objects_by_type() -> None:
+    kept, more, _ = search(GROWING)
     assert more["leaking_shop.Order"] == 5
     sizes = {
         keeper.name.removeprefix("leaking_shop."): (
@@ -169,20 +156,24 @@ def test_what_grows_steadily_is_told_with_its_sizes_and_objects_by_type(
     }
 
 
-def test_nothing_of_the_app_is_asked(load: Any, search: Any) -> None:
-    shop = load("leaking_shop", "BY_KEY, NEW = {}, []")
-    shop.KEPT = [*OBJECTS, *CLASSES, keep, Meta]
-    CALLED.clear()
+HOSTILE = """
+import hostile
+BY_KEY, NEW = {}, []
+KEPT = [*hostile.OBJECTS, *hostile.CLASSES, hostile.keep, hostile.Meta]
+hostile.CALLED.clear()
 
-    def grow() -> None:
-        for value in OBJECTS:
-            shop.BY_KEY[len(shop.BY_KEY)] = [value]
-            list.append(OBJECTS[2], [value])
-            set.add(OBJECTS[5], len(shop.BY_KEY))
-            shop.NEW.append(type.__new__(Meta, "New", (list,), {}))
+def grow():
+    for value in hostile.OBJECTS:
+        BY_KEY[len(BY_KEY)] = [value]
+        list.append(hostile.OBJECTS[2], [value])
+        set.add(hostile.OBJECTS[5], len(BY_KEY))
+        NEW.append(type.__new__(hostile.Meta, "New", (list,), {}))
+"""
 
-    kept, _ = search(grow)
+
+def test_nothing_of_the_app_is_asked() -> None:
+    kept, _, called = search(HOSTILE)
     assert {"leaking_shop.BY_KEY", "hostile.OBJECTS[2]", "hostile.OBJECTS[5]"} <= {
         keeper.name for keeper in kept
     }
-    assert CALLED == []
+    assert called == []
