@@ -18,6 +18,7 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample
+from pytest_cowmem.run import what_if
 
 pytest_plugins = ["pytester"]
 
@@ -38,6 +39,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs of pytest that tests start are not in CI, wherever these tests run."""
     monkeypatch.delenv("CI", raising=False)
+
+
+@pytest.fixture
+def two_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What-ifs measure two layouts of the five: gains are the same in each to within some pages."""
+    monkeypatch.setattr(what_if, "LAYOUTS", 2)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import pytest
 from folders import APPS
 from servers import PRELOADED, celery, celery_settings, gunicorn, memory, uwsgi
 
-import pytest_cowmem.run.what_if
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.judge.what_if import recommended
 from pytest_cowmem.model.app import App
@@ -179,12 +178,6 @@ def gains(folder, text):
 # Freezing saves what a collection un-shares of gunicorn's own modules too: 0.3 MiB more than of
 # the shop, whose Flask imports much of the same. Prewarming saves 0.5 MiB less than is told, since
 # gunicorn's own work for a request writes to some of the same pages.
-@pytest.fixture
-def two_layouts(monkeypatch):
-    """Gains are the same in each layout to within some pages, so two of the five will do."""
-    monkeypatch.setattr(pytest_cowmem.run.what_if, "LAYOUTS", 2)
-
-
 @pytest.mark.usefixtures("two_layouts")
 def test_gunicorn_gains_by_freezing_what_the_table_says(fresh_zygotes, tmp_path):
     best = recommended([told(fresh_zygotes, POLICIES["frozen"])])

@@ -8,7 +8,6 @@ import sys
 import pytest
 
 from pytest_cowmem.model.app import App
-from pytest_cowmem.run import what_if
 from pytest_cowmem.run.what_if import allocators, policies, processors
 
 ALLOCATE = """
@@ -26,12 +25,13 @@ def test_threads(cow_worker):
     assert cow_worker.call("gc:isenabled")
 """
 
+pytestmark = pytest.mark.usefixtures("two_layouts")
+
 
 @pytest.fixture(autouse=True)
 def compiling(monkeypatch):
-    """Byte code is written, as it is for most users. Two layouts will do here, of five."""
+    """Byte code is written, as it is for most users."""
     monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setattr(what_if, "LAYOUTS", 2)
 
 
 def rows(result):
