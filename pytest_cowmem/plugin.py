@@ -13,7 +13,8 @@ __all__ = ["cow_app", "cow_worker", "cow_zygote"]
 MARKERS = (
     "mem_budget(private=..., growth=..., rounds=..., tolerance=...): "
     "limits for what a forked worker may cost, by metric",
-    "cow_app(target, gc=..., env=..., pythonpath=..., prepare=..., after_fork=...): "
+    "cow_app(target, gc=..., env=..., pythonpath=..., preload=..., prepare=..., after_fork=..., "
+    "interface=...): "
     "the app to preload for this test, class or module",
 )
 

@@ -6,6 +6,7 @@ explain/rules/ has the others.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from pytest_cowmem.explain.case import MOST_NAMES, WORTH, Case, Proposal, at
 from pytest_cowmem.explain.rules import collecting, imports
@@ -26,10 +27,21 @@ def proposals(case: Case) -> list[Proposal]:
 
     Where nothing but `growth` is red, it is what they say of the leak.
     """
-    said = [proposal for rule in RULES for proposal in rule(case)]
+    said = [_as_it_can_be_tried(proposal, case) for rule in RULES for proposal in rule(case)]
+    said = [one for one in said if one.sure or one.policy]
     if case.accepted.red == {GROWTH}:
         said = [one for one in said if "leak" in (one.rule, one.instead)] or said
     return sorted(said, key=lambda proposal: proposal.about not in case.grown)
+
+
+def _as_it_can_be_tried(proposal: Proposal, case: Case) -> Proposal:
+    """A proposal without a policy that cannot be tried: no master serves an ASGI app's requests.
+
+    It would need an event loop, and the app's startup.
+    """
+    if proposal.policy and proposal.policy.requests and case.facts.interface == "asgi":
+        return replace(proposal, policy=None, beyond=None)
+    return proposal
 
 
 def leak(case: Case) -> Iterator[Proposal]:

@@ -1,17 +1,16 @@
 """`cow_worker`: an httpx2 client that the forked worker serves. Runs in the pytest process."""
 
-import pickle
 from collections.abc import Callable
-from types import ModuleType, NoneType
 from typing import Any
 
 import httpx2
 
-from pytest_cowmem.host import answers
-from pytest_cowmem.host.environ import make_environ, raw_path
+from pytest_cowmem.host.asking import as_message, refuse_at_once
+from pytest_cowmem.host.calling import Function, call, pickled, target_of
+from pytest_cowmem.host.environ import raw_path
 from pytest_cowmem.host.response import ResponseStream, mixed
 from pytest_cowmem.host.round import Round
-from pytest_cowmem.model.errors import CallRaised, CannotMeasure, UsageError, wrong_and_right
+from pytest_cowmem.model.errors import CannotMeasure, wrong_and_right
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.zygote import messages
 
@@ -64,14 +63,20 @@ class CowWorker(httpx2.Client):
         self._round = current
         self._explanation = None
 
-    def burst(self, method: str, url: str, *, times: int, **options: Any) -> httpx2.Response:
+    def burst(
+        self, method: str, url: str, *, times: int, concurrency: int = 1, **options: Any
+    ) -> httpx2.Response:
         """Make the same request `times` times, looped inside the worker; the last response.
 
-        `options` are those of `build_request`: params, json, data, headers and so on.
-        MixedStatuses unless all responses have the same status.
+        An ASGI app may have several of them at once. `options` are those of `build_request`:
+        params, json, data, headers and so on. MixedStatuses unless all responses have the same
+        status.
         """
-        if times < 1:
-            raise wrong_and_right("a burst is at least one request", f"times={times}", "times=1000")
+        for name, number in (("times", times), ("concurrency", concurrency)):
+            if number < 1:
+                problem = "a burst is at least one request at a time"
+                raise wrong_and_right(problem, f"{name}={number}", "times=1000, concurrency=10")
+        refuse_at_once(concurrency, self.current_round().master)
         request = self.build_request(method, url, **options)
         if self.auth is not None:
             request = next(self.auth.sync_auth_flow(request))
@@ -79,7 +84,7 @@ class CowWorker(httpx2.Client):
         last: httpx2.Response | None = None
         made = 0
         while made < times:
-            stream = self._burst_chunk(request, times, made)
+            stream = self._burst_chunk(request, times, made, concurrency)
             response = stream.response(request)
             response.read()
             if last is not None and last.status_code != response.status_code:
@@ -90,49 +95,43 @@ class CowWorker(httpx2.Client):
         self.cookies.extract_cookies(last)
         return last
 
-    def _burst_chunk(self, request: httpx2.Request, times: int, made: int) -> ResponseStream:
+    def _burst_chunk(
+        self, request: httpx2.Request, times: int, made: int, at_once: int
+    ) -> ResponseStream:
         """Ask for the next requests of a burst, of which `made` are over."""
         current = self.current_round()
         current.begin(f"serving {request.method} {raw_path(request)}, {times} times")
         size = current.chunk(times - made)
         seconds = current.timeout * _SILENCE
-        environ = make_environ(request)
-        current.send((messages.BURST, environ, request.content, size, seconds))
+        message = as_message(request, current.master)
+        current.send((messages.BURST, message, request.content, size, seconds, at_once))
         return ResponseStream(current, iter(()), before=made)
 
-    def call(self, function: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function in the worker: "module:function", or one that the worker can import.
 
-        Its arguments and its result are pickled. CallRaised, with its traceback, when it raises.
+        Its arguments and its result are pickled, and a coroutine function is awaited. CallRaised,
+        with its traceback, when it raises.
         """
-        target = function if isinstance(function, str) else _importable(function)
-        if ":" not in target:
-            raise wrong_and_right(
-                "call takes module:function", f"call({target!r})", 'call("shop.cache:fill")'
-            )
-        try:
-            arguments = pickle.dumps((args, kwargs))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise UsageError(
-                f"the arguments of {target} cannot be sent to the worker ({error}): "
-                "give it what pickle can hold"
-            ) from None
+        return self._called(function, args, kwargs, 1)
+
+    def call_burst(self, function: Function, /, *args: Any, times: int, **kwargs: Any) -> Any:
+        """Call a function `times` times, looped inside the worker; the last result.
+
+        Each call has arguments of its own. CallRaised, with its traceback, for the first that
+        raises.
+        """
+        if times < 1:
+            raise wrong_and_right("a burst is at least one call", f"times={times}", "times=1000")
+        return self._called(function, args, kwargs, times)
+
+    def _called(
+        self, function: Function, args: tuple[Any, ...], kwargs: dict[str, Any], times: int
+    ) -> Any:
+        target = target_of(function)
+        arguments = pickled(target, args, kwargs)
         current = self.current_round()
-        current.begin(f"calling {target}")
-        current.send((messages.CALL, target, arguments))
-        answer = current.receive()
-        result = current.receive() if isinstance(answer, answers.Returned) else b""
-        current.served(1)
-        if isinstance(answer, answers.Raised):
-            raise CallRaised(f"{target} raised {answer.line}\n\n{answer.traceback}")
-        assert isinstance(result, bytes)
-        try:
-            return pickle.loads(result)
-        except Exception as error:
-            raise UsageError(
-                f"what {target} returned cannot be read in the test ({error}): "
-                "return plain types, or add the app's folder to pythonpath"
-            ) from None
+        return call(current, target, arguments, times, current.timeout * _SILENCE)
 
 
 class WorkerTransport(httpx2.BaseTransport):
@@ -145,20 +144,9 @@ class WorkerTransport(httpx2.BaseTransport):
         current = self._current_round()
         headers = request.headers
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+        message = as_message(request, current.master)
         current.begin(f"serving {request.method} {raw_path(request)}")
-        current.send((messages.REQUEST, make_environ(request), has_body))
+        current.send((messages.REQUEST, message, has_body))
         assert isinstance(request.stream, httpx2.SyncByteStream)
         stream = current.response = ResponseStream(current, iter(request.stream))
         return stream.response(request)
-
-
-def _importable(function: Callable[..., Any]) -> str:
-    """`module:name` of a function, if that is where to find it."""
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
-    bound = not isinstance(getattr(function, "__self__", None), (type, ModuleType, NoneType))
-    if not isinstance(module, str) or "<" in name or bound:
-        raise UsageError(
-            f"call cannot send {function!r} to the worker: "
-            "give it a function defined at the top of a module that the app's path reaches"
-        )
-    return f"{module}:{name}"

@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 import httpx2
 
 LATIN = "latin-1"  # PEP 3333: strings in environ are bytes decoded as latin-1
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 def raw_path(request: httpx2.Request) -> str:
@@ -23,7 +23,7 @@ def make_environ(request: httpx2.Request) -> dict[str, str]:
         "QUERY_STRING": query,
         "RAW_URI": raw_path(request),
         "SERVER_NAME": request.url.host,
-        "SERVER_PORT": str(request.url.port or _PORTS[request.url.scheme]),
+        "SERVER_PORT": str(request.url.port or PORTS[request.url.scheme]),
         "SERVER_PROTOCOL": "HTTP/1.1",
         "SERVER_SOFTWARE": "pytest-cowmem",
         "REMOTE_ADDR": "127.0.0.1",

@@ -58,6 +58,9 @@ class Mold(Round):
     def _between_requests(self) -> None:
         """A mold is not read."""
 
+    def _leave(self) -> None:
+        """A mold's app has not started up."""
+
     def served(self, requests: int) -> None:
         super().served(requests)
         if self.requests >= self.policy.requests:

@@ -173,6 +173,17 @@ def state(pid: int, proc: Path = PROC) -> str:
     return fields[_STATE] if fields else "X"
 
 
+def thread_states(pid: int, proc: Path = PROC) -> list[str]:
+    """Each thread's state letter; none when the process is gone."""
+    tasks = proc / str(pid) / "task"
+    try:
+        numbers = [int(number) for number in os.listdir(tasks)]
+    except FileNotFoundError:
+        return []
+    found = (_stat(number, tasks) for number in numbers)
+    return [fields[_STATE] for fields in found if fields]
+
+
 def threads(pid: int, proc: Path = PROC) -> int:
     """How many threads a process has, the main one included."""
     return len(os.listdir(proc / str(pid) / "task"))

@@ -25,6 +25,7 @@ class ResponseStream(httpx2.SyncByteStream):
         self._body = body
         self._rest = memoryview(b"")
         self._over = False
+        self._gone = False
         self._waited = 0.0
 
     def head(self) -> answers.Head | None:
@@ -40,6 +41,7 @@ class ResponseStream(httpx2.SyncByteStream):
                 "the app ended its response before it began", request=request
             )
         code, _, reason = head.status.partition(" ")
+        reason = reason or httpx2.codes.get_reason_phrase(int(code))
         return httpx2.Response(
             int(code),
             headers=[(name.encode(LATIN), value.encode(LATIN)) for name, value in head.headers],
@@ -53,7 +55,24 @@ class ResponseStream(httpx2.SyncByteStream):
             yield piece
 
     def close(self) -> None:
-        """Read the rest and drop it, since a worker that still sends is not at its end."""
+        """Read the rest and drop it, since a worker that still sends is not at its end.
+
+        An ASGI app is told that the client has gone, since its response may have no end.
+        """
+        if self.round.alive and not self._over and self._is_told:
+            self._go()
+        self._drop()
+
+    @property
+    def _is_told(self) -> bool:
+        """Whether an app is told that its client has gone, whenever that is."""
+        return self.round.master.facts.interface == "asgi"
+
+    def _go(self) -> None:
+        self._gone = True
+        self.round.send((messages.GONE,))
+
+    def _drop(self) -> None:
         while self.round.alive and self._next() is not None:
             pass
 
@@ -63,6 +82,8 @@ class ResponseStream(httpx2.SyncByteStream):
             match self._frame():
                 case bytes() | answers.Head() as frame:
                     return frame
+                case answers.Read() if self._gone and self._is_told:
+                    continue
                 case answers.Read(most):
                     self._feed(most)
                 case answers.Going():
@@ -100,8 +121,8 @@ class ResponseStream(httpx2.SyncByteStream):
             while not self._rest and (piece := next(self._body, None)) is not None:
                 self._rest = memoryview(piece)
         except BaseException:
-            self.round.send((messages.GONE,))
-            self.close()
+            self._go()
+            self._drop()
             raise
         self.round.send_body(self._rest[:most])
         self._rest = self._rest[most:]

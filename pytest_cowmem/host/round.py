@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from pytest_cowmem.host import answers, procfs
+from pytest_cowmem.host.asking import FIRST, NO_ARGUMENTS
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.reading import read
-from pytest_cowmem.host.waiting import ended, has_ended, wait_until_blocked
+from pytest_cowmem.host.waiting import ended, has_ended, wait_for_threads, wait_until_blocked
 from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
 from pytest_cowmem.model.measurement import Sample
 from pytest_cowmem.model.observation import Observation
@@ -20,8 +21,6 @@ from pytest_cowmem.zygote import messages, wire
 _MOST_NAMES = 3
 # Requests after which a worker is read: 1, 8, 64, and so on.
 _AGES = tuple(1 << power for power in range(0, 64, 3))
-_NO_ARGUMENTS = pickle.dumps(((), {}))
-_NO_OP = (messages.REQUEST, {"REQUEST_METHOD": "GET"}, False)
 
 
 class Closable(Protocol):
@@ -49,6 +48,8 @@ class Round:
         self.response: Closable | None = None
         hook = master.app.after_fork
         self._doing = f"getting ready, in after_fork={hook!r}" if hook else "getting ready"
+        if master.facts.interface == "asgi":
+            self._doing += ", or in the app's lifespan startup"
         self._cause: WorkerDied | None = None
         self._ages: dict[int, int] = {}
         self.pair = master.fork(kind, fds)
@@ -67,7 +68,18 @@ class Round:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.end()
+        try:
+            if kind is None and self.alive:
+                self._leave()
+        finally:
+            self.end()
+
+    def _leave(self) -> None:
+        """Have an app that has a shutdown shut down. All is read by then."""
+        if self.master.facts.interface == "asgi":
+            self._end_response()
+            self._doing = "shutting down"
+            self.ask((messages.LEAVE,), answers.Alive)
 
     @property
     def alive(self) -> bool:
@@ -77,8 +89,9 @@ class Round:
     def _become_ready(self) -> None:
         self.pair.socket.settimeout(self.timeout)
         self.receive()
-        self.send(_NO_OP)
-        while self.receive() != answers.Done(1):
+        first, end = FIRST[self.master.facts.interface]
+        self.send(first)
+        while not isinstance(self.receive(), end):
             pass
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
@@ -195,6 +208,7 @@ class Round:
                 full=full and (full.copied, full.cpu),
                 aged=aged,
                 children_ended=children_ended,
+                going=tuple(loaded.going),
             )
         )
 
@@ -210,7 +224,7 @@ class Round:
 
     def _call(self, function: str) -> Any:
         """What a function of no argument returns in the worker, which is not to raise."""
-        self.ask((messages.CALL, function, _NO_ARGUMENTS), answers.Returned)
+        self.ask((messages.CALL, function, NO_ARGUMENTS, 1, self.timeout), answers.Returned)
         result = self.receive()
         assert isinstance(result, bytes)
         return pickle.loads(result)
@@ -230,6 +244,8 @@ class Round:
     def _wait(self, *pids: int) -> None:
         try:
             wait_until_blocked(*pids)
+            if self.pair.worker in pids:
+                wait_for_threads(self.pair.worker)
         except WorkerDied:
             raise self._death() from None
 

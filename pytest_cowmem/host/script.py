@@ -11,6 +11,7 @@ from typing import Any
 from zlib import crc32
 
 from pytest_cowmem.host import answers
+from pytest_cowmem.host.calling import called
 from pytest_cowmem.host.response import ResponseStream
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.zygote import messages, wire
@@ -39,11 +40,14 @@ class Exchange:
 
     @property
     def warms_up(self) -> bool:
-        """Whether a master may be asked for it: it gets a page, and is nobody's in particular."""
+        """Whether a master may be asked for it: it gets a page, and is nobody's in particular.
+
+        ASGI apps need an event loop, which a master has none of.
+        """
         kind, environ = self.message[:2]
         return (
             kind != messages.CALL
-            and environ["REQUEST_METHOD"] == "GET"
+            and environ.get("REQUEST_METHOD") == "GET"
             and not {"HTTP_COOKIE", "HTTP_AUTHORIZATION"} & {*environ}
             and str(self.answer).startswith(("2", "3"))
         )
@@ -107,7 +111,7 @@ def ask(exchange: Exchange, current: Round) -> "tuple[str | bytes, int]":
     current.begin(exchange.doing)
     current.send(exchange.message)
     if exchange.message[0] == messages.CALL:
-        return _call(current), 0
+        return _call(current, exchange.message[3]), 0
     stream = ResponseStream(current, iter((exchange.body,)))
     head = stream.head()
     content = 0
@@ -126,10 +130,9 @@ def warm_ups(script: Iterable[Exchange]) -> list[Exchange]:
     return [*found.values()]
 
 
-def _call(current: Round) -> "str | bytes":
-    answer = current.receive()
-    told = current.receive() if isinstance(answer, answers.Returned) else answer
-    current.served(1)
+def _call(current: Round, times: int) -> "str | bytes":
+    told = called(current)
+    current.served(times)
     return _told(told)
 
 

@@ -25,6 +25,18 @@ def wait_until_blocked(*pids: int) -> None:
             time.sleep(0)
 
 
+def wait_for_threads(pid: int) -> None:
+    """Wait until each thread of a process is blocked. CannotMeasure when one is not."""
+    give_up = time.monotonic() + _REST_SECONDS
+    while set(procfs.thread_states(pid)) - {"S"}:
+        if time.monotonic() > give_up:
+            raise CannotMeasure(
+                f"a thread of process {pid} did not come to rest in {_REST_SECONDS:.0f} s: "
+                "let what it does end within the request"
+            )
+        time.sleep(0)
+
+
 def has_ended(pid: int) -> bool:
     """Whether a process that is about to end has done so within some seconds."""
     give_up = time.monotonic() + _DEATH_SECONDS

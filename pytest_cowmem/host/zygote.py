@@ -67,6 +67,8 @@ class Zygote:
         with far:
             self._process = self._execute(rootdir, far, environ)
         folders = [str(rootdir), *path, *app.pythonpath]
+        if app.functions:
+            folders.append(app.functions[1])
         self._start = self._first_message(folders, seed, bytecode, environ, raw, gc_speed)
         self._table_fd = fd
         self._send(self._start, fd)
@@ -109,6 +111,8 @@ class Zygote:
             "factory": factory,
             "interface": self.app.interface,
             "path": path,
+            "preload": tuple(self.app.preload),
+            "functions": self.app.functions and self.app.functions[0],
             "prepare": self.app.prepare,
             "after_fork": self.app.after_fork,
             "gc": self.app.gc,

@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_cowmem.model.errors import UsageError, wrong_and_right
 
-INTERFACES = ("auto", "wsgi")
+INTERFACES = ("auto", "wsgi", "asgi", "call")
 POLICIES = ("default", "freeze", "off")
 
 FactoryCall = tuple[list[Any], dict[str, Any]]  # its arguments
@@ -17,9 +17,13 @@ FactoryCall = tuple[list[Any], dict[str, Any]]  # its arguments
 class App:
     """What production preloads in its master.
 
-    `target` is `module:attr` or `module:factory()`, in gunicorn's syntax. `prepare` ("mod:fn")
-    runs in the zygote before forking, `after_fork` ("mod:fn") in each worker before it is ready.
-    `gc` is `default`, `freeze`, `off` or thresholds such as "50000,20,100".
+    `target` is `module:attr` or `module:factory()`, in gunicorn's syntax, or a module alone. The
+    modules of `preload` are imported before it. `prepare` ("mod:fn") runs in the zygote before
+    forking, `after_fork` ("mod:fn") in each worker before it is ready. `gc` is `default`, `freeze`,
+    `off` or thresholds such as "50000,20,100".
+
+    `functions` is no option: it has the module of a test whose functions workers call, and the
+    folder where that is.
 
     A field may be invalid until the app is `checked`: what a module makes at its top is an error of
     the tests that use it, and does not keep pytest from collecting all others.
@@ -32,6 +36,8 @@ class App:
     prepare: str | None = None
     after_fork: str | None = None
     gc: str = "default"
+    preload: Sequence[str] = field(default=(), hash=False)
+    functions: tuple[str, str] | None = None
 
     def checked(self) -> "App":
         """This app. UsageError for the first field that is invalid."""
@@ -56,6 +62,8 @@ class App:
             "pythonpath": ":".join(self.pythonpath),
             "prepare": self.prepare,
             "after_fork": self.after_fork,
+            "preload": ", ".join(self.preload),
+            "functions of": self.functions and self.functions[0],
         }
         options = {name: value for name, value in named.items() if value}
         return options | {f"env {name}": value for name, value in self.env.items()}
@@ -65,7 +73,8 @@ class App:
 
         UsageError for an option that is unknown or invalid.
         """
-        allowed = sorted(option.name for option in fields(App) if option.name != "target")
+        names = {option.name for option in fields(App)}
+        allowed = sorted(names - {"target", "functions"})
         for name in options:
             if name not in allowed:
                 raise wrong_and_right(
@@ -100,19 +109,21 @@ def as_app(returned: object) -> App:
 def parse_target(target: str) -> tuple[str, FactoryCall | None]:
     """(`module:attr`, None), or (`module:factory`, (args, kwargs)) for a factory call.
 
-    The arguments are literals. A bare `module` means `module:application`, as in gunicorn.
+    The arguments are literals. A module alone stays one.
     """
     if not isinstance(target, str):
         raise wrong_and_right("the app is named by a string", f"{target!r}", '"shop.wsgi:app"')
     module, colon, expression = target.partition(":")
+    if not colon and is_module(module):
+        return module, None
     try:
-        attribute, call = _parse_expression(expression if colon else "application")
+        attribute, call = _parse_expression(expression)
         path = f"{module}:{attribute}"
     except (SyntaxError, ValueError, TypeError):
         path, call = "", None
     if not _is_path(path):
         raise wrong_and_right(
-            "the app must be named as module:attribute or module:factory()",
+            "the app must be named as module:attribute, module:factory() or a module alone",
             f"{target!r}",
             '"shop.wsgi:app" or "shop:create_app()"',
         )
@@ -169,6 +180,15 @@ def _is_path(text: object) -> bool:
     return bool(colon) and all(name.isidentifier() for name in names)
 
 
+def is_module(name: object) -> bool:
+    """Whether `name` is dotted identifiers."""
+    return isinstance(name, str) and all(part.isidentifier() for part in name.split("."))
+
+
+def _is_modules(value: object) -> bool:
+    return isinstance(value, (list, tuple)) and all(map(is_module, value))
+
+
 def _is_hook(value: object) -> bool:
     return value is None or _is_path(value)
 
@@ -188,8 +208,9 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     ),
     "interface": (
         lambda value: value in INTERFACES,
-        f"only {' and '.join(map(repr, INTERFACES))} apps can be measured so far",
-        '"wsgi"',
+        f"an interface is one of {', '.join(INTERFACES)}",
+        '"asgi"',
     ),
     "pythonpath": (_is_folders, "pythonpath is a list of folders", '["src"]'),
+    "preload": (_is_modules, "preload is a list of modules", '["numpy", "shop.models"]'),
 }

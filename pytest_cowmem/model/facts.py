@@ -13,7 +13,9 @@ class Facts:
     digest of where the app's objects lie, and `ballast` bytes that are kept to make it what it is.
     `gc_enabled` says whether workers collect, `gc_frozen` how many objects are frozen. `threads`
     names the threads besides the main one. `harness` names the modules that were loaded before the
-    app, and `modules` all of them.
+    app, and `modules` all of them. `interface` is the app's: "wsgi", "asgi", or "call" for what
+    serves no requests. `brought` has, for each module that was to be preloaded before the app, its
+    name, and the bytes and modules that it brought.
     """
 
     gc_speed: int
@@ -26,6 +28,8 @@ class Facts:
     threads: tuple[str, ...]
     harness: frozenset[str]
     modules: frozenset[str]
+    interface: str = "wsgi"
+    brought: tuple[tuple[str, int, int], ...] = ()
 
     @classmethod
     def of(
@@ -35,6 +39,7 @@ class Facts:
         threads: Iterable[str],
         harness: Iterable[str],
         modules: Iterable[str],
+        brought: Iterable[tuple[str, int, int]] = (),
         **others: Any,
     ) -> "Facts":
         """The facts as they come from the zygote, in types that can be compared."""
@@ -43,5 +48,6 @@ class Facts:
             threads=tuple(threads),
             harness=frozenset(harness),
             modules=frozenset(modules),
+            brought=tuple(brought),
             **others,
         )

@@ -19,7 +19,8 @@ class Sample:
     Values are bytes, nanoseconds or counts. A metric that could not be read is absent. `growth` is
     what a growth round found, whose bytes are among the values. `ages` has pairs of requests served
     and private bytes after them. `children_ended` says whether a child of the worker ended, whose
-    memory is in no value.
+    memory is in no value. `going` names the functions of tasks that requests started, and that went
+    on for long.
     """
 
     values: Mapping[str, int]
@@ -28,13 +29,21 @@ class Sample:
     children_ended: bool = False
     growth: Growth | None = None
     ages: tuple[tuple[int, int], ...] = ()
+    going: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
         """All metrics of one round."""
         amounts = {name: metric.read(seen) for name, metric in METRICS.items()}
         values = {name: amount for name, amount in amounts.items() if amount is not None}
-        return cls(values, seen.imports, seen.requests, seen.children_ended, ages=seen.ages)
+        return cls(
+            values,
+            seen.imports,
+            seen.requests,
+            seen.children_ended,
+            ages=seen.ages,
+            going=seen.going,
+        )
 
     def with_growth(self, growth: Growth | None) -> "Sample":
         """The same with what a growth round found."""
@@ -62,6 +71,7 @@ class Measurement:
     children_ended: bool = False
     growth: Growth | None = None
     ages: tuple[tuple[int, int], ...] = ()
+    going: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -99,6 +109,7 @@ class Measurement:
             _beside(rounds),
             any(sample.children_ended for sample in samples),
             ages=rounds[-1].ages,
+            going=tuple(sorted({name for sample in samples for name in sample.going})),
         )
 
     @property

@@ -16,7 +16,8 @@ class Observation:
     master's resident anonymous bytes, and `mapped` those that files back. `full` is what a full
     collection in a fresh fork copies, and its CPU nanoseconds. `aged` is what the worker has for
     itself after one more full collection, where it collects. `children_ended` says whether a child
-    of the worker ended within the round.
+    of the worker ended within the round. `going` names the functions of tasks that requests
+    started, and that went on for long.
     """
 
     ready: Reading
@@ -31,6 +32,7 @@ class Observation:
     full: tuple[int, int] | None = None
     aged: int | None = None
     children_ended: bool = False
+    going: tuple[str, ...] = ()
 
     @cached_property
     def cost(self) -> Reading:

@@ -40,7 +40,7 @@ class Record:
     """One test's measurement and what was said of it.
 
     `app` is the app's label, `options` what it has besides (model/app.py), and `size` its master's
-    resident bytes. `entry` is what
+    resident bytes. `brought` and `interface` are as in model/facts.py. `entry` is what
     `--cowmem-update` would write, and `accepted` what the baseline has. `profile` and `environment`
     are those of the measurement's conditions.
 
@@ -67,6 +67,8 @@ class Record:
     shared: Shared | None = None
     left_out: int = 0
     what_if: tuple[Outcome, ...] = ()
+    brought: tuple[tuple[str, int, int], ...] = ()
+    interface: str = "wsgi"
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""

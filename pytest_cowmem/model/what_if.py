@@ -48,9 +48,11 @@ class Advised:
     `app` is its name among others, and `target` what to import. The outcome's policy has what the
     app does already too, since lines to paste may stand in the place of its own. `before` is how
     many workers a host holds in the long run as configured. `best` is None where no policy helps.
+    `interface` is the app's (model/facts.py).
     """
 
     app: str
     target: str
     before: int
     best: Outcome | None = None
+    interface: str = "wsgi"

@@ -9,10 +9,17 @@ Options = tuple[tuple[str, str], ...]
 
 
 def masters(records: Sequence[Record]) -> Iterator[str]:
-    """A sentence for each master: its app, how that differs from others of its name, its size."""
+    """A sentence for each master: its app, how that differs from others of its name, its size.
+
+    What was to be preloaded follows, each module with what it brought.
+    """
     for name, of_app in sorted(by_app(records).items()):
         for size in sorted({record.size for record in of_app}):
             yield f"zygote {name}: {render(size, 'bytes')} resident"
+        for module, size, modules in of_app[0].brought:
+            many = "modules" if modules > 1 else "module"
+            told = f"{render(size, 'bytes')} in {modules:,} {many}"
+            yield f"- preload {module}: {told if modules else 'nothing, it was loaded already'}"
 
 
 def by_app(records: Sequence[Record]) -> dict[str, list[Record]]:

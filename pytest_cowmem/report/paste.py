@@ -81,12 +81,15 @@ class Followed:
         return [f"gc.set_threshold({', '.join(gc.split(','))})"] if gc else []
 
 
-def paste(followed: Followed) -> Iterator[tuple[str, str]]:
-    """(where it goes to, the lines), for each kind of server that can follow the policy."""
+def paste(followed: Followed, interface: str = "wsgi") -> Iterator[tuple[str, str]]:
+    """(where it goes to, the lines), for each kind of server that can follow the policy.
+
+    It has to serve apps of that interface too (model/facts.py).
+    """
     environ = followed.policy.environ
     started = "".join(f"# start it with {name}={value}\n" for name, value in environ)
-    for place, (form, serves) in _FORMS.items():
-        if serves or not followed.policy.requests:
+    for place, (form, serves, interfaces) in _FORMS.items():
+        if interface in interfaces and (serves or not followed.policy.requests):
             yield place, started + form(followed)
 
 
@@ -133,13 +136,22 @@ def _forkserver(it: Followed) -> str:
     )
 
 
-# Where the lines go to: (form, whether its workers serve requests)
-_FORMS: dict[str, tuple[Callable[[Followed], str], bool]] = {
-    "gunicorn.conf.py": (_gunicorn, True),
+_ALL = ("wsgi", "asgi", "call")
+# Where the lines go to: (form, whether its workers serve requests, interfaces)
+_FORMS: dict[str, tuple[Callable[[Followed], str], bool, tuple[str, ...]]] = {
+    "gunicorn.conf.py": (_gunicorn, True, ("wsgi", "asgi")),
     # It has no hook between loading the app and forking.
-    "uWSGI: a module of its own, which `module =` names in place of the app's": (_uwsgi, True),
-    "Celery: in the app's module": (_celery, False),
-    "forkserver: a module of its own, which set_forkserver_preload() names": (_forkserver, False),
+    "uWSGI: a module of its own, which `module =` names in place of the app's": (
+        _uwsgi,
+        True,
+        ("wsgi",),
+    ),
+    "Celery: in the app's module": (_celery, False, _ALL),
+    "forkserver: a module of its own, which set_forkserver_preload() names": (
+        _forkserver,
+        False,
+        _ALL,
+    ),
 }
 
 

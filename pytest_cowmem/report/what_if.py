@@ -80,7 +80,9 @@ def advice(advised: Advised, host: int, width: int) -> Iterator[str]:
         f"{best.lasting:,} workers instead of {advised.before:,}{_costs(best)}."
     )
     yield from textwrap.wrap(sentence, width, subsequent_indent="  ")
-    for place, text in paste(Followed(best.policy, advised.target, best.requests)):
+    for place, text in paste(
+        Followed(best.policy, advised.target, best.requests), advised.interface
+    ):
         yield f"  {place}:"
         yield from textwrap.indent(text, "    ").splitlines()
 

@@ -73,7 +73,8 @@ def _advised(records: Sequence[Record]) -> Iterator[Advised]:
     tried = [record for record in records if record.what_if]
     for name, of_app in by_app(tried).items():
         target, _, gc = of_app[0].app.partition(", gc ")
-        yield advised(name, target, gc or "default", [record.what_if for record in of_app])
+        found = advised(name, target, gc or "default", [record.what_if for record in of_app])
+        yield replace(found, interface=of_app[0].interface)
 
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:

@@ -22,6 +22,7 @@ from pytest_cowmem.model.errors import CowmemError
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.failure import explain_failure
 from pytest_cowmem.run.items import app_of, budget_of, id_of, refuse_test_case, source_hash
+from pytest_cowmem.run.own_functions import with_own_functions
 from pytest_cowmem.run.scenario import Scenario
 from pytest_cowmem.run.session import Session
 
@@ -35,6 +36,7 @@ BODY = pytest.StashKey[bool]()  # whether the test's body was called
 
 # The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
 _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
+_GOING = "; what they do after 1 s is in the figures by chance"
 _CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
 
 
@@ -57,7 +59,7 @@ def zygote_for(session: Session, item: pytest.Item, base: object) -> Zygote:
     problem = None
     try:
         refuse_test_case(item)
-        app = app_of(item, base)
+        app = with_own_functions(app_of(item, base), item)
         try:
             return session.zygotes.get(app)
         except pytest.fail.Exception as error:  # pytest-timeout's
@@ -196,6 +198,9 @@ def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Recor
     """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
         record = replace(record, notes=(*record.notes, _CHILDREN))
+    if going := record.measurement.going:
+        note = f"tasks that requests had started went on for long: {', '.join(going)}{_GOING}"
+        record = replace(record, notes=(*record.notes, note))
     if scenario.settings.what_if:
         record = scenario.what_if(body, record)
     if scenario.calls_for_explanation(record):

@@ -87,6 +87,8 @@ class Scenario:
             app=self.master.app.label,
             options=self.master.app.options,
             size=self.master.size,
+            brought=self.master.facts.brought,
+            interface=self.master.facts.interface,
             measurement=measurement,
             judgments=ruling.judgments,
             verdict=ruling.verdict,

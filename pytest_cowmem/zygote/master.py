@@ -25,7 +25,7 @@ from pytest_cowmem.zygote import (
 )
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
-from pytest_cowmem.zygote.serve.interfaces import load_app
+from pytest_cowmem.zygote.serve import interfaces
 from pytest_cowmem.zygote.serve.load import load
 
 # CPython 3.11 specialises the code that forks at its eighth call, which moved 3 to 4 pages. Before
@@ -58,6 +58,8 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
     try:
         kept += ballast.keep(config["seed"])
         preloaded = preload(config)
+        if config["functions"]:
+            kept += _brought(config["functions"])[1]
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
         compiled, lacking = bytecode.since(begun)
         elsewhere = config["bytecode"] if lacking and not bytecode.is_elsewhere() else ""
@@ -85,10 +87,24 @@ def preload(config: "dict[str, Any]") -> worker.Preloaded:
         gc.disable()
     elif policy != "default":
         gc.set_threshold(*(int(word) for word in policy.split(",")))
-    app, interface = load_app(config["target"], config["factory"], config["interface"])
+    brought = [_brought(name) for name in config["preload"]]
+    app, name = interfaces.load_app(config["target"], config["factory"], config["interface"])
     if config["prepare"]:
         load(config["prepare"])
-    return worker.Preloaded(app, interface, config)
+    config["interface"], config["brought"] = name, brought
+    return worker.Preloaded(app, interfaces.interface(name), config)
+
+
+def _brought(name: str) -> "tuple[str, int, int]":
+    """Import a module; its name, and the bytes and modules that it brought."""
+    from pytest_cowmem.zygote.importing import anonymous  # only where something is preloaded
+
+    rollup = os.open("/proc/self/smaps_rollup", os.O_RDONLY)
+    before, modules = anonymous(rollup), len(sys.modules)
+    __import__(name)
+    brought = name, anonymous(rollup) - before, len(sys.modules) - modules
+    os.close(rollup)
+    return brought
 
 
 def prepare(config: "dict[str, Any]") -> bool:
@@ -137,6 +153,8 @@ def facts(
     return {
         "harness": harness,
         "ballast": kept,
+        "interface": config["interface"],
+        "brought": config["brought"],
         "gc_speed": in_throwaway_fork(lambda: known or pauses.calibrate()),
         "layout": in_throwaway_fork(lambda: layout(frozenset(harness))),
         "fixed_addresses": process.addresses_are_fixed(),

@@ -31,10 +31,11 @@ UNKNOWN = "unknown"  # name: of a module that cannot be found; the twin ends
 REAPED = "reaped"  # code
 
 # To the worker
-REQUEST = "request"  # environ, has_body
-BURST = "burst"  # environ, body, times, seconds
-CALL = "call"  # target, arguments
-GONE = "gone"  # the client stops sending its request's body
+REQUEST = "request"  # request, has_body: WSGI's environ, or ASGI's scope
+BURST = "burst"  # request, body, times, seconds, at_once
+CALL = "call"  # target, arguments, times, seconds
+GONE = "gone"  # the client stops sending its request's body, or reading its response
+LEAVE = "leave"  # the app's shutdown; back: alive
 MODULES = "modules"
 PLANT = "plant"  # kind, pages
 USE = "use"  # how much is in use; in a growth round
@@ -50,12 +51,12 @@ ALIVE = "alive"
 READ = "read"  # most: bytes of the request's body that the app asks for
 HEAD = "head"  # status, headers
 DONE = "done"  # served: how many requests
-GOING = "going"  # a burst takes long, and goes on
+GOING = "going"  # a burst, of requests or calls, takes long and goes on
 ABORTED = "aborted"  # the app raised after its response had begun
 MIXED = "mixed"  # first, other, at: the statuses of a burst differ
 RETURNED = "returned"  # the pickled result follows in a raw frame
-RAISED = "raised"  # line, traceback
-LOADED = "loaded"  # modules, recorded
+RAISED = "raised"  # line, traceback, at: which call of a burst
+LOADED = "loaded"  # modules, recorded, going: functions of tasks that go on
 PLANTED = "planted"  # pages
 USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
 

@@ -12,6 +12,7 @@ import socket
 from pytest_cowmem.zygote import master, messages, pauses, twin, wire, worker
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into, wait
+from pytest_cowmem.zygote.serve import loop
 from pytest_cowmem.zygote.serve.load import load
 
 
@@ -38,6 +39,7 @@ def _come_to_rest(
     sock: socket.socket, preloaded: worker.Preloaded, freeze: bool, policy: str
 ) -> None:
     """Rest as a master does, and have workers collect as the policy says, where it says so."""
+    loop.close()  # calls may have made one
     master.come_to_rest(preloaded, freeze)
     if policy == "off":
         preloaded.collects = False

@@ -8,29 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from pytest_cowmem.zygote import messages, pauses, wire
+from pytest_cowmem.zygote.serve import loop
 from pytest_cowmem.zygote.serve.call import serve_call
 from pytest_cowmem.zygote.serve.interfaces import Interface
 from pytest_cowmem.zygote.serve.load import load
 
 _MOST_BYTES_OF_AN_ANSWER = 4096
-ENVIRON = {
-    "REQUEST_METHOD": "GET",
-    "SCRIPT_NAME": "",
-    "PATH_INFO": "/",
-    "QUERY_STRING": "",
-    "RAW_URI": "/",
-    "SERVER_NAME": "localhost",
-    "SERVER_PORT": "80",
-    "SERVER_PROTOCOL": "HTTP/1.1",
-    "SERVER_SOFTWARE": "pytest-cowmem",
-    "REMOTE_ADDR": "127.0.0.1",
-    "wsgi.url_scheme": "http",
-    "HTTP_HOST": "localhost",
-    "HTTP_ACCEPT": "*/*",
-    "HTTP_ACCEPT_ENCODING": "gzip, deflate",
-    "HTTP_CONNECTION": "keep-alive",
-    "HTTP_USER_AGENT": "pytest-cowmem",
-}
+_CALL = (messages.CALL, "gc:isenabled", pickle.dumps(((), {})), 1, 60)
 
 
 class Preloaded:
@@ -63,12 +47,12 @@ def work(sock: socket.socket, preloaded: Preloaded) -> None:
         gc.enable()
     if preloaded.after_fork:
         load(preloaded.after_fork)()
+    served = interface.start(preloaded.app)
     pauses.start_phase()
     pauses.arm(preloaded.table)
     wire.send(sock, (messages.ALIVE,))
-    app = preloaded.app
-    if handle(sock, interface, interface.quiet_app):
-        while handle(sock, interface, app):
+    if handle(sock, interface, interface.quiet(served)):
+        while handle(sock, interface, served):
             pass
 
 
@@ -79,31 +63,31 @@ def rehearse(interface: Interface, times: int) -> None:
     harness's code, which writes to it, once for all forks.
     """
     near, far = socket.socketpair()
+    served = interface.start(interface.quiet_app)
     with near, far:
         for _ in range(times):
-            for message, body in (
-                ((messages.REQUEST, ENVIRON, False), ()),
-                ((messages.REQUEST, ENVIRON, True), (b"body", b"")),
-                ((messages.BURST, ENVIRON, b"", 2, 60), ()),
-                ((messages.CALL, "gc:isenabled", pickle.dumps(((), {}))), ()),
-            ):
+            for message, body in (*interface.REHEARSALS, (_CALL, ())):
                 wire.send(near, message)
                 for piece in body:
                     wire.send_bytes(near, piece)
-                handle(far, interface, interface.quiet_app)
+                handle(far, interface, served)
                 near.recv(_MOST_BYTES_OF_AN_ANSWER)
+    interface.stop(served)
 
 
-def handle(sock: socket.socket, interface: Interface, app: Any) -> bool:
+def handle(sock: socket.socket, interface: Interface, served: Any) -> bool:
     """Serve one message; False when the pytest process has closed its end."""
     try:
         kind, *fields = wire.receive_message(sock)
     except EOFError:
         return False
     if kind == messages.REQUEST:
-        interface.serve_request(sock, app, *fields)
+        interface.serve_request(sock, served, *fields)
     elif kind == messages.BURST:
-        interface.serve_burst(sock, app, *fields)
+        interface.serve_burst(sock, served, *fields)
+    elif kind == messages.LEAVE:
+        interface.stop(served)
+        wire.send(sock, (messages.ALIVE,))
     else:
         OTHERS[kind](sock, *fields)
     sys.stdout.flush()
@@ -111,7 +95,11 @@ def handle(sock: socket.socket, interface: Interface, app: Any) -> bool:
 
 
 def _tell_modules(sock: socket.socket) -> None:
-    wire.send(sock, (messages.LOADED, list(sys.modules), pauses.armed()))
+    wire.send(sock, (messages.LOADED, list(sys.modules), pauses.armed(), loop.left()))
+
+
+def _ignore(_sock: socket.socket) -> None:
+    """A client that went away after the response's end is no news."""
 
 
 def _plant(sock: socket.socket, kind: str, pages: int) -> None:
@@ -151,6 +139,7 @@ def _traced(kind: str) -> "Callable[..., None]":
 # What does not go to the app's interface.
 OTHERS: "dict[str, Callable[..., None]]" = {
     messages.CALL: serve_call,
+    messages.GONE: _ignore,
     messages.MODULES: _tell_modules,
     messages.PLANT: _plant,
     messages.USE: _tell_what_is_in_use,

@@ -32,8 +32,6 @@ def test_an_attribute_of_an_attribute(worker):
 @pytest.mark.parametrize(
     ("target", "cause"),
     [
-        ("bare:PAGE", "which cannot be called"),
-        ("bare:asgi", "is an ASGI application"),
         ("bare:nothing", "has no attribute 'nothing'"),
         ("bare:make(1, 2)", "takes from 0 to 1 positional arguments"),
     ],

@@ -7,7 +7,7 @@ from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.environ import make_environ
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.metrics import METRICS
-from pytest_cowmem.zygote.worker import ENVIRON
+from pytest_cowmem.zygote.serve import wsgi
 
 PAGE = procfs.PAGE
 MIB = 2**20
@@ -87,7 +87,7 @@ def test_an_app_that_does_nothing_costs_next_to_nothing(zygotes, measure, ask):
 
 def test_the_harness_rehearses_with_what_a_request_really_brings():
     with CowWorker() as client:
-        assert set(ENVIRON) == set(make_environ(client.build_request("GET", "/")))
+        assert set(wsgi.REHEARSALS[0][0][1]) == set(make_environ(client.build_request("GET", "/")))
 
 
 def test_first_is_the_first_requests_part(busy, measure):

@@ -10,14 +10,15 @@ TEN_MB = 10 * 2**20
 ADA = {"name": "ada", "password": "lovelace"}
 
 
-@pytest.fixture(params=["flask", "django"])
+@pytest.fixture(params=["flask", "django.wsgi", "django.asgi"])
 def shop(request, zygotes, tmp_path_factory):
     """The zygote of a shop; both have the same pages."""
     if request.param == "flask":
         return zygotes.get(App("flask_shop:app"))
     env = {"DJANGO_SHOP_DB": str(tmp_path_factory.getbasetemp() / "shop.sqlite3")}
     seed = "django_shop.wsgi:seed"
-    return zygotes.get(App("django_shop.wsgi:application", env=env, prepare=seed))
+    module = request.param.replace("django", "django_shop")
+    return zygotes.get(App(module, env=env, prepare=seed))
 
 
 @pytest.fixture

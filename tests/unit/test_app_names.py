@@ -34,8 +34,8 @@ def test_an_attribute(module, attribute):
 
 
 @given(module=dotted)
-def test_a_module_alone_means_its_application(module):
-    assert parse_target(module) == (f"{module}:application", None)
+def test_a_module_alone(module):
+    assert parse_target(module) == (module, None)
 
 
 @given(
@@ -59,9 +59,8 @@ def test_anything_else_is_a_usage_error_that_shows_the_right_line(text):
     except UsageError as error:
         refusal = str(error)
     else:
-        module, colon, attribute = path.partition(":")
-        assert colon
-        assert all(name.isidentifier() for name in (*module.split("."), *attribute.split(".")))
+        words = path.replace(":", ".", 1).split(".")
+        assert all(word.isidentifier() for word in words)
         return
     assert f"wrong: {text!r}" in refusal
     assert "right: " in refusal
@@ -110,7 +109,9 @@ def test_what_is_no_gc_policy(policy):
 @pytest.mark.parametrize(
     ("options", "right"),
     [
-        ({"interface": "asgi"}, 'interface="wsgi"'),
+        ({"interface": "wsgy"}, 'interface="asgi"'),
+        ({"preload": "numpy"}, 'preload=["numpy", "shop.models"]'),
+        ({"preload": ["shop:models"]}, 'preload=["numpy", "shop.models"]'),
         ({"prepare": "no_colon"}, "prepare="),
         ({"after_fork": "a:b()"}, "after_fork="),
         ({"pythonpath": "src"}, 'pythonpath=["src"]'),

@@ -22,7 +22,7 @@ def served(monkeypatch, times: int, request_takes: float, tell_every: float) -> 
     monkeypatch.setattr(wsgi, "time", SimpleNamespace(monotonic=lambda: now))
     here, there = socket.socketpair()
     with here, there:
-        wsgi.serve_burst(there, app, {"REQUEST_METHOD": "GET"}, b"", times, tell_every)
+        wsgi.serve_burst(there, app, {"REQUEST_METHOD": "GET"}, b"", times, tell_every, 1)
         there.close()
         kinds: list[str] = []
         while not kinds or kinds[-1] != messages.DONE:

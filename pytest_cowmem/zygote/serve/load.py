@@ -9,10 +9,10 @@ class NotAnApp(Exception):
 
 
 def load(target: str) -> Any:
-    """Import `module:attr` and return the attribute, which may be dotted."""
-    module, _, path = target.partition(":")
+    """Import `module:attr` and return the attribute, which may be dotted; or a module alone."""
+    module, colon, path = target.partition(":")
     __import__(module)
     value: Any = sys.modules[module]
-    for name in path.split("."):
+    for name in path.split(".") if colon else ():
         value = getattr(value, name)
     return value

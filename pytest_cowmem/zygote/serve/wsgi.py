@@ -13,11 +13,33 @@ from pytest_cowmem.zygote import messages, wire
 Environ = dict[str, Any]
 WSGIApp = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
-_CO_COROUTINE = 0x80  # inspect.CO_COROUTINE; inspect itself is a large import
 _REHEARSALS = 10  # CPython 3.11 writes to code at its eighth call
 _ERROR_BODY = (
     b"<html><head><title>Internal Server Error</title></head>"
     b"<body><h1>Internal Server Error</h1></body></html>"
+)
+_ENVIRON = {
+    "REQUEST_METHOD": "GET",
+    "SCRIPT_NAME": "",
+    "PATH_INFO": "/",
+    "QUERY_STRING": "",
+    "RAW_URI": "/",
+    "SERVER_NAME": "localhost",
+    "SERVER_PORT": "80",
+    "SERVER_PROTOCOL": "HTTP/1.1",
+    "SERVER_SOFTWARE": "pytest-cowmem",
+    "REMOTE_ADDR": "127.0.0.1",
+    "wsgi.url_scheme": "http",
+    "HTTP_HOST": "localhost",
+    "HTTP_ACCEPT": "*/*",
+    "HTTP_ACCEPT_ENCODING": "gzip, deflate",
+    "HTTP_CONNECTION": "keep-alive",
+    "HTTP_USER_AGENT": "pytest-cowmem",
+}
+REHEARSALS = (
+    ((messages.REQUEST, _ENVIRON, False), ()),
+    ((messages.REQUEST, _ENVIRON, True), (b"body", b"")),
+    ((messages.BURST, _ENVIRON, b"", 2, 60, 1), ()),
 )
 
 
@@ -26,10 +48,6 @@ def refusal(app: Any) -> str:
     if not callable(app):
         name = type(app).__name__
         return f"a {name}, which cannot be called: name a WSGI application or a factory call"
-    for function in (app, type(app).__call__):
-        code = getattr(function, "__code__", None)
-        if code is not None and code.co_flags & _CO_COROUTINE:
-            return "an ASGI application: only WSGI applications can be measured so far"
     return ""
 
 
@@ -57,6 +75,20 @@ def listening(app: WSGIApp, listen: Callable[[], None]) -> WSGIApp:
     for _ in range(_REHEARSALS):
         rehearsed({}, print)
     return before(app)
+
+
+def start(app: WSGIApp) -> WSGIApp:
+    """The same app: it has nothing to start."""
+    return app
+
+
+def stop(_served: WSGIApp) -> None:
+    """Nothing was started."""
+
+
+def quiet(_served: WSGIApp) -> WSGIApp:
+    """The quiet app in the place of a worker's own."""
+    return quiet_app
 
 
 class RequestBody(io.RawIOBase):
@@ -189,11 +221,17 @@ def serve_request(sock: socket.socket, app: WSGIApp, environ: Environ, has_body:
 
 
 def serve_burst(
-    sock: socket.socket, app: WSGIApp, request: Environ, body: bytes, times: int, seconds: float
+    sock: socket.socket,
+    app: WSGIApp,
+    request: Environ,
+    body: bytes,
+    times: int,
+    seconds: float,
+    _at_once: int,
 ) -> None:
     """Serve one request `times` times, all with the same status, and send the last response.
 
-    A message says every `seconds` that they go on.
+    A message says every `seconds` that they go on. A worker serves one request at a time.
     """
     clock = time.monotonic
     tell_at = clock() + seconds

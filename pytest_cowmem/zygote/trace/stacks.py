@@ -197,13 +197,13 @@ def _is_pythons(path: str) -> bool:
 
 
 def _takes_a_request(code: CodeType) -> bool:
-    """Whether a function is a whole app: one of WSGI, or what a middleware of Django calls.
+    """Whether a function is a whole app: one of WSGI or ASGI, or what Django's middleware calls.
 
     A look at `co_varnames` would leave a tuple with each code object (Objects/codeobject.c).
     """
     name_at = code._varname_from_oparg  # type: ignore[attr-defined]
     for number in range(code.co_argcount):
-        if name_at(number) == "start_response":
+        if name_at(number) in ("start_response", "receive"):
             return True
     return _plain(code.co_qualname) in _DJANGOS
 

@@ -1,0 +1,39 @@
+"""Each recipe of the how-to pages runs as it is printed: its files, and `pytest --cowmem`."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "docs" / "how-to"
+_FILE = re.compile(r"```\w+\n# (?P<name>[\w/]+\.\w+)\n(?P<text>.*?)```", re.DOTALL)
+# The page, the test's file, and what else of the page that needs.
+RECIPES = [
+    ("asgi.md", "test_shop.py", ["shop.py"], 2),
+    ("tasks.md", "test_jobs.py", ["jobs.py"], 3),
+    ("tasks.md", "test_proj.py", ["proj.py"], 2),
+    ("tasks.md", "test_models.py", ["models.py"], 1),
+    ("tasks.md", "test_supervised.py", ["supervised.py"], 1),
+]
+
+
+def files(page: str) -> dict[str, str]:
+    """The files that a page shows: code that begins with a comment that names it."""
+    found = _FILE.finditer((PAGES / page).read_text())
+    return {match["name"]: match["text"] for match in found}
+
+
+@pytest.mark.parametrize(("page", "test", "others", "passed"), RECIPES)
+def test_a_recipe_runs_as_it_is_printed(pytester, page, test, others, passed):
+    shown = files(page)
+    for name in (test, *others):
+        pytester.path.joinpath(name).write_text(shown[name])
+    pytester.makeini("[pytest]\ncowmem_rounds = 1\n")
+    run = pytester.runpytest_subprocess("--cowmem", "-p", "no:cacheprovider", test)
+    run.assert_outcomes(passed=passed)
+
+
+def test_all_that_the_pages_show_is_run():
+    for page in {page for page, *_ in RECIPES}:
+        used = {name for at, test, others, _ in RECIPES if at == page for name in (test, *others)}
+        assert set(files(page)) == used

@@ -1,0 +1,1 @@
+raise LookupError("half of it")
