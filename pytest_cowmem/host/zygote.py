@@ -27,6 +27,7 @@ _REFERENCE_NS = 2_000_000
 # The shell's notes to itself, and pytest's own variables. They differ from run to run, and their
 # strings would lie on the zygote's heap.
 _NOT_INHERITED = ("_", "COLUMNS", "LINES", "OLDPWD", "SHLVL")
+_FOLDER = "COWMEM_FOLDER"
 _PYTESTS_OWN = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_")
 
 
@@ -44,12 +45,14 @@ class Zygote:
         own: Sequence[str] = (),
         raw: bool = False,
         gc_speed: int = 0,
+        folder: str = "",
     ) -> None:
         """Start it. `wait_for_app` comes next. Each `seed` is a layout; 0 has no ballast.
 
         `bytecode` is a folder for the byte code that cannot be written beside the source. `own`
         is as in host/preforked.py. One that is `raw` does not come to rest before it forks, and
-        molds are what it forks. `gc_speed` is as in model/facts.py; 0 has it timed.
+        molds are what it forks. `gc_speed` is as in model/facts.py; 0 has it timed. The app is told
+        of `folder`, where nothing else writes.
         """
         self.app = app
         self.own = tuple(own)
@@ -63,7 +66,7 @@ class Zygote:
         self.table[0] = 0  # our own mapping of the page makes it a shared one
         self._control, far = socket.socketpair()
         self._control.settimeout(timeout)
-        environ = _environment(app)
+        environ = _environment(app, folder)
         with far:
             self._process = self._execute(rootdir, far, environ)
         folders = [str(rootdir), *path, *app.pythonpath]
@@ -261,14 +264,16 @@ class Zygote:
         self._shared.close()
 
 
-def _environment(app: App) -> dict[str, str]:
-    """The variables that an app gets."""
+def _environment(app: App, folder: str) -> dict[str, str]:
+    """The variables that an app gets; those of its own may name the folder."""
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name not in _NOT_INHERITED and not name.startswith(_PYTESTS_OWN)
     }
-    return inherited | {"PYTHONHASHSEED": "0"} | dict(app.env)
+    own = {name: value.replace(f"${_FOLDER}", folder) for name, value in app.env.items()}
+    told = {_FOLDER: folder} if folder else {}
+    return inherited | {"PYTHONHASHSEED": "0"} | told | own
 
 
 def _not_preloaded(target: str, line: str, traceback: str) -> str:

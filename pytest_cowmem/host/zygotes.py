@@ -24,7 +24,9 @@ class Zygotes:
         self._rootdir, self._path, self._timeout, self._own = rootdir, path, timeout, own
         self._zygotes: dict[tuple[App, int, bool], Zygote] = {}
         self._failed: dict[App, str] = {}
-        self._bytecode = TemporaryDirectory(prefix="pytest-cowmem-")
+        self._folder = TemporaryDirectory(prefix="pytest-cowmem-")
+        self._bytecode = self._subfolder("bytecode")
+        self._started = 0
 
     def get(self, app: App) -> Zygote:
         """The running zygote of `app`. AppFailed, with the traceback the first time only."""
@@ -83,10 +85,11 @@ class Zygotes:
                 self._path,
                 self._timeout,
                 seed,
-                self._bytecode.name,
+                self._bytecode,
                 self._own,
                 raw,
                 self._gc_speed(app, seed, raw),
+                self._own_folder(),
             )
             self._zygotes[app, seed, raw] = zygote
         return zygote
@@ -97,8 +100,18 @@ class Zygotes:
         timed = raw or seed == _SEEDS[0]
         return 0 if timed or first is None or not first.ready else first.facts.gc_speed
 
+    def _own_folder(self) -> str:
+        """A folder for one zygote. All names are as long, since they are in its memory."""
+        self._started += 1
+        return self._subfolder(f"{self._started:08}")
+
+    def _subfolder(self, name: str) -> str:
+        folder = Path(self._folder.name, name)
+        folder.mkdir()
+        return str(folder)
+
     def close(self) -> None:
         """End them all."""
         while self._zygotes:
             self._zygotes.popitem()[1].close()
-        self._bytecode.cleanup()
+        self._folder.cleanup()

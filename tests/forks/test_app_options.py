@@ -1,6 +1,7 @@
 """What is preloaded, and how: factories, hooks, environment, paths and GC policies in a worker."""
 
 import gc
+import os
 
 import pytest
 
@@ -162,3 +163,18 @@ def test_an_invalid_option_is_refused(options, words):
 def test_a_cow_app_that_returns_nothing():
     with pytest.raises(UsageError, match="there is no app to preload"):
         as_app(None)
+
+
+def test_each_zygote_has_a_folder_of_its_own(fresh_zygotes, talk):
+    app = App("bare:quiet", env={"SHELF": "sqlite:///$COWMEM_FOLDER/shelf.db"})
+    told = []
+    for zygote in (fresh_zygotes.get(app), next(fresh_zygotes.others(app))):
+        with talk(zygote) as client:
+            folder = client.call("bare:environment", "COWMEM_FOLDER")
+            assert client.call("bare:environment", "SHELF") == f"sqlite:///{folder}/shelf.db"
+        assert os.path.isdir(folder)
+        told.append(folder)
+    assert len({*told}) == 2
+    assert len({*map(len, told)}) == 1
+    fresh_zygotes.close()
+    assert not any(map(os.path.exists, told))

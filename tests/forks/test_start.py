@@ -37,10 +37,11 @@ def shelf(monkeypatch):
         monkeypatch.setitem(os.environb, name, value)
 
 
-def usual():
-    """The variables, in their order, that a program started here finds."""
+def usual(zygotes):
+    """The variables, in their order, that a program started here finds, and the app's folder."""
     program = "import os, sys; sys.stdout.buffer.write(ascii(list(os.environb.items())).encode())"
-    environ = {**os.environ, "PYTHONHASHSEED": "0"}
+    folder = f"{zygotes._folder.name}/00000001"
+    environ = {**os.environ, "PYTHONHASHSEED": "0", "COWMEM_FOLDER": folder}
     del environ["PYTEST_CURRENT_TEST"]
     printed = subprocess.run(
         [sys.executable, "-c", program], env=environ, stdout=subprocess.PIPE, check=True
@@ -59,14 +60,14 @@ def private_pages(measure, root, seed=0):
 def test_the_app_finds_the_usual_environment(shelf, fresh_zygotes, talk):
     with talk(fresh_zygotes.get(App("surroundings:app"))) as client:
         found, folder = client.call("surroundings:found")
-        assert found == usual()
+        assert found == usual(fresh_zygotes)
         assert folder == str(APPS)
 
 
 def test_c_and_children_have_the_same_environment(shelf, fresh_zygotes, talk):
     with talk(fresh_zygotes.get(App("surroundings:app"))) as client:
         assert client.call("surroundings:of_a_child") == {
-            **dict(usual()),
+            **dict(usual(fresh_zygotes)),
             b"LEFT_BY_THE_IMPORT": b"1",
         }
         for name, value in VARIABLES.items():
@@ -85,7 +86,7 @@ def test_a_locale_that_python_sets_itself_stays(shelf, monkeypatch, fresh_zygote
     monkeypatch.setenv("LANG", "C")
     with talk(fresh_zygotes.get(App("surroundings:app"))) as client:
         found, _ = client.call("surroundings:found")
-        assert found == usual()
+        assert found == usual(fresh_zygotes)
         assert (b"LC_CTYPE", b"C.UTF-8") in found
 
 
@@ -95,7 +96,7 @@ def test_a_second_start_finds_the_usual_environment_too(shelf, tmp_path, talk):
         closing(Zygotes(tmp_path, [], 60)) as zygotes,
         talk(zygotes.get(App("surroundings:app"))) as client,
     ):
-        assert client.call("surroundings:found") == (usual(), str(tmp_path))
+        assert client.call("surroundings:found") == (usual(zygotes), str(tmp_path))
 
 
 def test_environment_and_files_in_the_root_do_not_move_the_figures(measure, monkeypatch, tmp_path):

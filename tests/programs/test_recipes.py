@@ -10,6 +10,7 @@ _FILE = re.compile(r"```\w+\n# (?P<name>[\w/]+\.\w+)\n(?P<text>.*?)```", re.DOTA
 # The page, the test's file, and what else of the page that needs.
 RECIPES = [
     ("asgi.md", "test_shop.py", ["shop.py"], 2),
+    ("django.md", "test_site.py", ["site_settings.py", "site_urls.py", "site_wsgi.py"], 2),
     ("tasks.md", "test_jobs.py", ["jobs.py"], 3),
     ("tasks.md", "test_proj.py", ["proj.py"], 2),
     ("tasks.md", "test_models.py", ["models.py"], 1),
