@@ -46,7 +46,8 @@ class TraceFirst(BaseException):
 class Explainer:
     """Explains one test; `explanation` is None until it has been traced, and advice was tried.
 
-    `raw` starts a master that forks molds. `accepted` is what the baseline has of the test.
+    `built_in` starts the zygote that is traced where `master` is a real server, and `raw` a master
+    that forks molds. `accepted` is what the baseline has of the test.
     """
 
     def __init__(
@@ -54,12 +55,14 @@ class Explainer:
         master: Preforked,
         timeout: float,
         rootdir: Path,
+        built_in: Callable[[], Preforked],
         raw: Callable[[], Preforked],
         accepted: Accepted = Accepted(),  # noqa: B008  # it is frozen
     ) -> None:
         self.explanation: Explanation | None = None
         self.accepted = accepted
         self._master = master
+        self._built_in = built_in
         self._raw = raw
         self._timeout = timeout
         self._rootdir = rootdir
@@ -179,17 +182,17 @@ class Explainer:
         growth, requests = self._measured.growth, self._measured.requests
         if growth is None or growth.warming or growth.per_request <= OF_GROWTH.absolute:
             return
-        with running(LeakRound(self._master, self._timeout, requests)) as current:
+        with running(LeakRound(self._built_in(), self._timeout, requests)) as current:
             body()
             self._left = current.left()
 
     def _traced_round(self) -> TracedRound:
         assert self._measured is not None
-        return TracedRound(self._master, self._timeout, self._measured.requests)
+        return TracedRound(self._built_in(), self._timeout, self._measured.requests)
 
     def _trace(self, current: TracedRound) -> None:
         assert self._measured is not None
-        facts = self._master.facts
+        facts = self._built_in().facts
         values = dict(self._measured.values)
         if self._measured.growth and self._measured.growth.warming:  # no leak
             del values[GROWTH]

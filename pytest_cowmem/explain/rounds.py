@@ -64,7 +64,7 @@ class TracedRound(Round):
         WorkerDied where the worker is gone, CannotMeasure where the twin fails.
         """
         self.begin("telling where its pages went")
-        self._wait(self.pair.worker)
+        self.wait()
         # Answering costs the worker memory, so its pages are read first.
         pages = Pages.of(self.pair.worker, self.pair.twin).since(self._pages_at_ready)
         account = self.ask((messages.CHARGED,), answers.Charged).account

@@ -8,6 +8,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from pytest_cowmem.zygote import messages, wire
 
+# From a worker of gunicorn
+Born = NamedTuple("Born", [("pid", int), ("age", int), ("inode", int)])
+
 # From the zygote and from twins
 Again = NamedTuple("Again", [("compiling", int)])
 Failed = NamedTuple("Failed", [("line", str), ("traceback", str)])
@@ -53,6 +56,7 @@ Mapped = NamedTuple("Mapped", [("types", list[str]), ("modules", list[str])])
 Answer = tuple[Any, ...]  # one of the above
 Expected = TypeVar("Expected", bound=Answer)
 ANSWERS: dict[str, type[Answer]] = {
+    messages.BORN: Born,
     messages.AGAIN: Again,
     messages.FAILED: Failed,
     messages.STARTED: Started,

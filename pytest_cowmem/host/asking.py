@@ -50,6 +50,11 @@ def as_message(request: httpx2.Request, master: Preforked) -> dict[str, Any]:
 
 def refuse_at_once(at_once: int, master: Preforked) -> None:
     """UsageError where a worker cannot serve as many requests at once."""
+    if at_once > 1 and master.app.server:
+        raise UsageError(
+            "a real server is asked for one request at a time: leave concurrency out, or measure "
+            "this test in the built-in zygote, with cow_app(server=None)"
+        )
     if at_once > 1 and master.facts.interface != "asgi":
         raise UsageError(
             f"a worker of {master.app.target!r} serves one request at a time: "

@@ -10,6 +10,7 @@ from pytest_cowmem.host.calling import Function, call, pickled, target_of
 from pytest_cowmem.host.environ import raw_path
 from pytest_cowmem.host.response import ResponseStream, mixed
 from pytest_cowmem.host.round import Round
+from pytest_cowmem.host.served import serve
 from pytest_cowmem.model.errors import CannotMeasure, wrong_and_right
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.zygote import messages
@@ -84,28 +85,36 @@ class CowWorker(httpx2.Client):
         last: httpx2.Response | None = None
         made = 0
         while made < times:
-            stream = self._burst_chunk(request, times, made, concurrency)
-            response = stream.response(request)
-            response.read()
+            response, served = self._burst_chunk(request, times, made, concurrency)
             if last is not None and last.status_code != response.status_code:
                 raise mixed(str(last.status_code), str(response.status_code), made + 1)
             last = response
-            made += stream.served
+            made += served
         assert last is not None
         self.cookies.extract_cookies(last)
         return last
 
     def _burst_chunk(
         self, request: httpx2.Request, times: int, made: int, at_once: int
-    ) -> ResponseStream:
-        """Ask for the next requests of a burst, of which `made` are over."""
+    ) -> tuple[httpx2.Response, int]:
+        """Make the next requests of a burst, of which `made` are over: the last response, how many.
+
+        A worker that speaks HTTP is asked for one at a time.
+        """
         current = self.current_round()
+        if current.pair.transport:
+            response = serve(current, current.pair.transport, request)
+            response.read()
+            return response, 1
         current.begin(f"serving {request.method} {raw_path(request)}, {times} times")
         size = current.chunk(times - made)
         seconds = current.timeout * _SILENCE
         message = as_message(request, current.master)
         current.send((messages.BURST, message, request.content, size, seconds, at_once))
-        return ResponseStream(current, iter(()), before=made)
+        stream = ResponseStream(current, iter(()), before=made)
+        response = stream.response(request)
+        response.read()
+        return response, stream.served
 
     def call(self, function: Function, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function in the worker: "module:function", or one that the worker can import.
@@ -131,6 +140,11 @@ class CowWorker(httpx2.Client):
         target = target_of(function)
         arguments = pickled(target, args, kwargs)
         current = self.current_round()
+        if current.pair.transport:
+            raise CannotMeasure(
+                "a worker of a real server has no call(): ask it by HTTP, or measure this test in "
+                "the built-in zygote, with cow_app(server=None)"
+            )
         return call(current, target, arguments, times, current.timeout * _SILENCE)
 
 
@@ -142,6 +156,8 @@ class WorkerTransport(httpx2.BaseTransport):
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:
         current = self._current_round()
+        if current.pair.transport:
+            return serve(current, current.pair.transport, request)
         headers = request.headers
         has_body = headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
         message = as_message(request, current.master)

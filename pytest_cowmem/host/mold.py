@@ -107,7 +107,7 @@ class Reforked:
         except BaseException:
             near.close()
             raise
-        return Pair(forked.worker, forked.twin, near)
+        return Pair(forked.worker, forked.twin, near, forked.twin)
 
     def full_collection(self) -> answers.Collected:
         """What one full collection costs in a fork of the mold, between rounds."""

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import httpx2
+
 from pytest_cowmem.host.answers import Collected, Expected
+from pytest_cowmem.host.waiting import wait_for_threads, wait_until_blocked
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.facts import Facts
 from pytest_cowmem.zygote import messages
@@ -18,11 +21,29 @@ from pytest_cowmem.zygote import messages
 
 @dataclass(frozen=True)
 class Pair:
-    """A worker and its twin: their process numbers, and our end of the talk with the worker."""
+    """A worker and its twin: their process numbers, and our end of the talk with the worker.
+
+    `parent` is the process that the worker's own orphans are left to, and `known` are forks that it
+    has besides the worker. `transport` is what requests go to, None where they go over the socket.
+    """
 
     worker: int
     twin: int
     socket: socket.socket
+    parent: int
+    known: frozenset[int] = frozenset()
+    transport: httpx2.BaseTransport | None = None
+
+    def wake(self) -> None:
+        """Have the worker look for a message. This one always does."""
+
+    def wait(self, *others: int) -> None:
+        """Wait until the worker is blocked in a system call, and `others` are.
+
+        WorkerDied where one has ended, CannotMeasure where one does not come to rest.
+        """
+        wait_until_blocked(self.worker, *others)
+        wait_for_threads(self.worker)
 
     def kill(self) -> None:
         """End the worker and all that it started."""

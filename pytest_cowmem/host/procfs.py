@@ -20,7 +20,8 @@ _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 6
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
 # Fields of stat, counted from the third: proc(5).
 _STATE, _FLAGS, _CHILD_MINFLT, _CHILD_MAJFLT, _START_STACK, _ARG_START = 0, 6, 8, 10, 25, 45
-_FORKED_NOT_EXECUTED = 0x40  # PF_FORKNOEXEC
+_EXIT_CODE = 49
+_EXITING, _FORKED_NOT_EXECUTED = 0x04, 0x40  # PF_EXITING, PF_FORKNOEXEC
 # Tables for bytes.translate: the topmost byte of an entry becomes 1 where the name holds.
 _IS_OWN = bytes(bool(flags & _PRESENT and flags & _EXCLUSIVE) for flags in range(256))
 _IS_PRIVATE = bytes(own and not flags & _FILE for flags, own in enumerate(_IS_OWN))
@@ -184,6 +185,36 @@ def thread_states(pid: int, proc: Path = PROC) -> list[str]:
     return [fields[_STATE] for fields in found if fields]
 
 
+def all_blocked(pid: int, proc: Path = PROC) -> bool:
+    """Whether each thread of a process is blocked in a system call, and has been meanwhile.
+
+    One may wake another while they are looked at, and use CPU time for it.
+    """
+    before = cpu_time(pid)
+    return set(thread_states(pid, proc)) == {"S"} and cpu_time(pid) == before
+
+
+def is_ending(pid: int, proc: Path = PROC) -> bool:
+    """Whether a process has ended or is about to, which PF_EXITING says before its files close."""
+    fields = _stat(pid, proc)
+    return not fields or fields[_STATE] in "ZX" or bool(int(fields[_FLAGS]) & _EXITING)
+
+
+def exit_code(pid: int, proc: Path = PROC) -> int:
+    """The exit code of a process that nobody has waited for, or minus the signal that ended it."""
+    return os.waitstatus_to_exitcode(int(_stat(pid, proc)[_EXIT_CODE]))
+
+
+def is_watched(inode: int, pid: int, proc: Path = PROC) -> bool:
+    """Whether an epoll of a process watches the file of this inode.
+
+    True where the process has no epoll, since it waits in another way then (proc(5), fdinfo).
+    """
+    files = [_text(path) for path in (proc / str(pid) / "fdinfo").iterdir()]
+    watched = [line for text in files for line in text.splitlines() if line.startswith("tfd:")]
+    return not watched or any(f" ino:{inode:x} " in line for line in watched)
+
+
 def threads(pid: int, proc: Path = PROC) -> int:
     """How many threads a process has, the main one included."""
     return len(os.listdir(proc / str(pid) / "task"))
@@ -217,15 +248,16 @@ def _same_exec(one: list[str], other: list[str]) -> bool:
     return (other[_START_STACK], other[_ARG_START]) == (one[_START_STACK], one[_ARG_START])
 
 
-def endings(worker: int, twin: int, proc: Path = PROC) -> int:
+def endings(worker: int, parent: int, proc: Path = PROC) -> int:
     """A number that grows when a child of the worker ends, whether a fork or another program.
 
     It counts the page faults of children that were waited for (proc(5), cminflt and cmajflt), and
-    the ended ones that nobody waited for, which the twin may have adopted. It does not grow where
-    the worker ignores SIGCHLD, or where the child's own parent lives on and has not waited for it.
+    the ended ones that nobody waited for, which the worker's parent may have adopted. It does not
+    grow where the worker ignores SIGCHLD, or where the child's own parent lives on and has not
+    waited for it.
     """
     fields = _stat(worker, proc)
-    ended = [pid for pid in descendants(twin, proc) if state(pid, proc) == "Z"]
+    ended = [pid for pid in descendants(parent, proc) if state(pid, proc) == "Z"]
     return int(fields[_CHILD_MINFLT]) + int(fields[_CHILD_MAJFLT]) + len(ended)
 
 
@@ -238,8 +270,13 @@ def descendants(pid: int, proc: Path = PROC) -> Iterator[int]:
 
 
 def _stat(pid: int, proc: Path) -> list[str]:
-    """The fields of stat from the third on, since the second may hold anything; [] when gone."""
-    return _text(proc / str(pid) / "stat").rpartition(")")[2].split()
+    """The fields of a process's stat; [] when gone."""
+    return _fields(_text(proc / str(pid) / "stat"))
+
+
+def _fields(stat: str) -> list[str]:
+    """The fields of stat from the third on, since the second may hold anything."""
+    return stat.rpartition(")")[2].split()
 
 
 def _text(path: Path) -> str:

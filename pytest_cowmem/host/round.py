@@ -12,7 +12,7 @@ from pytest_cowmem.host import answers, procfs
 from pytest_cowmem.host.asking import FIRST, NO_ARGUMENTS
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.reading import read
-from pytest_cowmem.host.waiting import ended, has_ended, wait_for_threads, wait_until_blocked
+from pytest_cowmem.host.waiting import ended, has_ended
 from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
 from pytest_cowmem.model.measurement import Sample
 from pytest_cowmem.model.observation import Observation
@@ -95,7 +95,7 @@ class Round:
             pass
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
-        self._endings = procfs.endings(self.pair.worker, self.pair.twin)
+        self._endings = procfs.endings(self.pair.worker, self.pair.parent)
         self._doing = "nothing"
 
     def begin(self, doing: str) -> None:
@@ -118,15 +118,16 @@ class Round:
         """Send the worker a message. WorkerDied when it is gone."""
         try:
             wire.send(self.pair.socket, message)
+            self.pair.wake()
         except OSError:
-            raise self._death() from None
+            raise self.death() from None
 
     def send_body(self, piece: memoryview) -> None:
         """Send the worker a piece of a request's body; empty at its end."""
         try:
             wire.send_bytes(self.pair.socket, piece)
         except OSError:
-            raise self._death() from None
+            raise self.death() from None
 
     def receive(self) -> answers.Answer | bytes:
         """The worker's next frame. WorkerDied, naming the signal and the request, if none comes."""
@@ -135,7 +136,7 @@ class Round:
         except TimeoutError:
             raise self.overdue("had not answered") from None
         except (OSError, EOFError):
-            raise self._death() from None
+            raise self.death() from None
         return frame if isinstance(frame, bytes) else answers.named(frame)
 
     def ask(self, message: wire.Message, expected: type[answers.Expected]) -> answers.Expected:
@@ -166,7 +167,7 @@ class Round:
 
     def private(self) -> int:
         """Private bytes since ready, at this moment, the worker blocked."""
-        self._wait(self.pair.worker)
+        self.wait()
         return procfs.memory(self.pair.worker).private_dirty - self._ready.private
 
     def plant(self, kind: str, pages: int) -> int:
@@ -190,7 +191,7 @@ class Round:
         end = read(self.pair.worker, self.pair.twin, self.master.table)
         if self.requests:
             self._ages[self.requests] = end.private - self._ready.private
-        children_ended = procfs.endings(self.pair.worker, self.pair.twin) > self._endings
+        children_ended = procfs.endings(self.pair.worker, self.pair.parent) > self._endings
         aged = self._age() if aging else None
         # Asked last, since answering costs the worker memory: a reference to each module's name.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
@@ -219,7 +220,7 @@ class Round:
         """
         if self._call("gc:isenabled"):
             self._call("gc:collect")
-        self._wait(self.pair.worker)
+        self.wait()
         return procfs.memory(self.pair.worker).uss
 
     def _call(self, function: str) -> Any:
@@ -230,8 +231,8 @@ class Round:
         return pickle.loads(result)
 
     def _refuse_forks(self) -> None:
-        # The twin is the worker's parent, and adopts those whose own parent has ended.
-        forks = {*procfs.forks(self.pair.twin)} - {self.pair.worker}
+        # The parent adopts those whose own parent has ended.
+        forks = {*procfs.forks(self.pair.parent)} - {self.pair.worker} - self.pair.known
         if forks:
             raise CannotMeasure(
                 f"the worker had {len(forks)} live forks of its own at its end, which share the "
@@ -239,17 +240,16 @@ class Round:
             )
 
     def _wait_for_all(self) -> None:
-        self._wait(self.pair.worker, self.pair.twin, self.master.pid)
+        self.wait(self.pair.twin, self.master.pid)
 
-    def _wait(self, *pids: int) -> None:
+    def wait(self, *others: int) -> None:
+        """Wait until the worker is blocked, and other processes. WorkerDied where one is gone."""
         try:
-            wait_until_blocked(*pids)
-            if self.pair.worker in pids:
-                wait_for_threads(self.pair.worker)
+            self.pair.wait(*others)
         except WorkerDied:
-            raise self._death() from None
+            raise self.death() from None
 
-    def _death(self) -> WorkerDied:
+    def death(self) -> WorkerDied:
         """What became of a worker that no longer talks.
 
         It is the same each time, since a test may have swallowed the first.

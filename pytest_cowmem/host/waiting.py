@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 
 from pytest_cowmem.host import procfs
 from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
@@ -35,6 +36,26 @@ def wait_for_threads(pid: int) -> None:
                 "let what it does end within the request"
             )
         time.sleep(0)
+
+
+def wait_until_still(
+    pid: int, until: Callable[[], bool] = lambda: True, seconds: float = _REST_SECONDS
+) -> None:
+    """Wait until all threads of a process are blocked, and `until` holds.
+
+    WorkerDied where it ends, CannotMeasure where that takes longer.
+    """
+    give_up = time.monotonic() + seconds
+    while not procfs.is_ending(pid):
+        if procfs.all_blocked(pid) and until():
+            return
+        if time.monotonic() > give_up:
+            raise CannotMeasure(
+                f"the threads of process {pid} did not come to rest in {seconds:g} s: "
+                "let what they do end, or raise cowmem_timeout"
+            )
+        time.sleep(0)
+    raise WorkerDied(f"process {pid} ended while it was being measured")
 
 
 def has_ended(pid: int) -> bool:

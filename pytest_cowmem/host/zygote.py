@@ -34,6 +34,9 @@ _PYTESTS_OWN = ("PYTEST_CURRENT_TEST", "PYTEST_VERSION", "PYTEST_XDIST_")
 class Zygote:
     """A running zygote with its app preloaded: host/preforked.py says what its attributes are."""
 
+    module = "pytest_cowmem.zygote"  # what it executes
+    called = "zygote"
+
     def __init__(
         self,
         app: App,
@@ -82,7 +85,7 @@ class Zygote:
         with process.fixed_addresses():
             return subprocess.Popen(
                 # -P: it lists the root folder, whose files vary, only when it is told to.
-                [sys.executable, "-P", "-m", "pytest_cowmem.zygote", "start"],
+                [sys.executable, "-P", "-m", self.module, "start"],
                 env={name: value for name, value in environ.items() if start.read_at_exec(name)},
                 cwd=rootdir,
                 stdin=far.fileno(),
@@ -183,8 +186,8 @@ class Zygote:
             self._process.kill()
             seconds = self._control.gettimeout()
             raise AppFailed(
-                f"the zygote of {self.app.target!r} had not answered after {seconds:g} s, and was "
-                "killed: mend what it waits for, or raise cowmem_timeout"
+                f"the {self.called} of {self.app.target!r} had not answered after {seconds:g} s, "
+                "and was killed: mend what it waits for, or raise cowmem_timeout"
             ) from None
         except (OSError, EOFError):
             self._process.wait()
@@ -192,7 +195,9 @@ class Zygote:
 
     def _died(self) -> ZygoteDied:
         how = ended(self._process.returncode)
-        return ZygoteDied(f"the zygote of {self.app.target!r} {how}; the next test gets a new one")
+        return ZygoteDied(
+            f"the {self.called} of {self.app.target!r} {how}; the next test gets a new one"
+        )
 
     def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
         """A new pair; host/preforked.py describes it."""
@@ -214,7 +219,7 @@ class Zygote:
         except BaseException:
             near.close()
             raise
-        return Pair(forked.worker, forked.twin, near)
+        return Pair(forked.worker, forked.twin, near, forked.twin)
 
     def full_collection(self) -> answers.Collected:
         """What a full collection costs; host/preforked.py describes it. ZygoteDied without one."""

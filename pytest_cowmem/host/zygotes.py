@@ -1,10 +1,11 @@
 """The zygotes of a run. Runs in the pytest process."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pytest_cowmem.host.gunicorn import Gunicorn
 from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.baseline import LAYOUTS
@@ -13,6 +14,8 @@ from pytest_cowmem.model.errors import AppFailed
 # The first layout is one like the others. Without ballast private memory was 30 to 60 KiB below
 # their mean, so that as much of a regression was hidden in it.
 _SEEDS = range(1, LAYOUTS + 1)
+
+_MASTERS: Mapping[str | None, type[Zygote]] = {None: Zygote, "gunicorn": Gunicorn}
 
 
 class Zygotes:
@@ -79,7 +82,7 @@ class Zygotes:
             zygote.close()
             zygote = None
         if zygote is None:
-            zygote = Zygote(
+            zygote = _MASTERS[app.server](
                 app,
                 self._rootdir,
                 self._path,

@@ -9,6 +9,17 @@ from pytest_cowmem.model.errors import UsageError, wrong_and_right
 
 INTERFACES = ("auto", "wsgi", "asgi", "call")
 POLICIES = ("default", "freeze", "off")
+SERVERS = (None, "gunicorn")
+# Why another server cannot be the master, and what to do about it.
+_SPAWNS = (
+    "its workers are processes of their own, which share nothing with it: "
+    'run the app with server="gunicorn", and worker_class = "asgi" in gunicorn.conf.py'
+)
+_OTHER_SERVERS = {
+    "uvicorn": _SPAWNS,
+    "granian": _SPAWNS,
+    "uwsgi": "only gunicorn can so far: leave server out, since the built-in zygote forks alike",
+}
 
 FactoryCall = tuple[list[Any], dict[str, Any]]  # its arguments
 
@@ -20,7 +31,8 @@ class App:
     `target` is `module:attr` or `module:factory()`, in gunicorn's syntax, or a module alone. The
     modules of `preload` are imported before it. `prepare` ("mod:fn") runs in the zygote before
     forking, `after_fork` ("mod:fn") in each worker before it is ready. `gc` is `default`, `freeze`,
-    `off` or thresholds such as "50000,20,100".
+    `off` or thresholds such as "50000,20,100". `server` names the real server that is to be the
+    master, "gunicorn", where the built-in zygote is not.
 
     `functions` is no option: it has the module of a test whose functions workers call, and the
     folder where that is.
@@ -37,12 +49,14 @@ class App:
     after_fork: str | None = None
     gc: str = "default"
     preload: Sequence[str] = field(default=(), hash=False)
+    server: str | None = None
     functions: tuple[str, str] | None = None
 
     def checked(self) -> "App":
         """This app. UsageError for the first field that is invalid."""
         parse_target(self.target)
         _check_environment(self.env)
+        _check_server(self.server)
         for name, (is_valid, problem, right) in _CHECKS.items():
             value = getattr(self, name)
             if not is_valid(value):
@@ -51,13 +65,21 @@ class App:
 
     @property
     def label(self) -> str:
-        """The target, with the GC policy where it is not the default."""
-        return self.target if self.gc == "default" else f"{self.target}, gc {self.gc}"
+        """The target, with the server, and the GC policy where it is not the default."""
+        server = f", server {self.server}" if self.server else ""
+        policy = "" if self.gc == "default" else f", gc {self.gc}"
+        return f"{self.target}{server}{policy}"
+
+    @property
+    def built_in(self) -> "App":
+        """The same app in the built-in zygote, which alone can be traced and follow policies."""
+        return replace(self, server=None)
 
     @property
     def options(self) -> dict[str, str]:
         """What it has beside its label, by option, and by variable of `env` ("env SHOP_CACHE")."""
         named = {
+            "server": self.server,
             "interface": "" if self.interface == "auto" else self.interface,
             "pythonpath": ":".join(self.pythonpath),
             "prepare": self.prepare,
@@ -154,6 +176,20 @@ def _check_environment(env: object) -> None:
         wrong = {invalid[0]: env[invalid[0]]}  # this one alone: the others may be secrets
     right = 'env={"SHOP_CACHE": "off"}'
     raise wrong_and_right("env maps names to strings", f"env={wrong!r}", right)
+
+
+def _check_server(server: object) -> None:
+    """UsageError unless `server` can be the master."""
+    if server in SERVERS:
+        return
+    known = isinstance(server, str) and server in _OTHER_SERVERS
+    raise wrong_and_right(
+        f"{server} cannot be the master, since {_OTHER_SERVERS[str(server)]}"
+        if known
+        else "the only server that can be the master is gunicorn",
+        f"server={server!r}",
+        'server="gunicorn"',
+    )
 
 
 def _is_variable(name: object, value: object) -> bool:

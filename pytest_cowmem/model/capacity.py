@@ -23,15 +23,15 @@ def workers(host: int, master: int, worker: int) -> int:
     return max(0, host - master) // max(1, worker)
 
 
-def served(host: int, values: Mapping[str, int], worker: int) -> int:
+def served(host: int, values: Mapping[str, int], worker: int, server: int = SERVER) -> int:
     """The workers of a real server that fit on a host of so many bytes.
 
-    `values` has the metrics `master` and `mapped`, and `worker` is what a zygote's worker has for
-    itself, in bytes.
+    `values` has the metrics `master` and `mapped`, and `worker` is what a worker has for itself, in
+    bytes. `server` is what each of a real server's processes has more: 0 where that was measured.
     """
-    return workers(host, total(0, values, worker), worker + SERVER)
+    return workers(host, total(0, values, worker, server), worker + server)
 
 
-def total(count: int, values: Mapping[str, int], worker: int) -> int:
+def total(count: int, values: Mapping[str, int], worker: int, server: int = SERVER) -> int:
     """The bytes that a real server with `count` workers takes, from the same figures."""
-    return values[MASTER] + values.get(MAPPED, 0) + SERVER + count * (worker + SERVER)
+    return values[MASTER] + values.get(MAPPED, 0) + server + count * (worker + server)

@@ -15,7 +15,8 @@ class Facts:
     names the threads besides the main one. `harness` names the modules that were loaded before the
     app, and `modules` all of them. `interface` is the app's: "wsgi", "asgi", or "call" for what
     serves no requests. `brought` has, for each module that was to be preloaded before the app, its
-    name, and the bytes and modules that it brought.
+    name, and the bytes and modules that it brought. `preloads` says whether the master's own
+    configuration has it preload the app.
     """
 
     gc_speed: int
@@ -30,6 +31,7 @@ class Facts:
     modules: frozenset[str]
     interface: str = "wsgi"
     brought: tuple[tuple[str, int, int], ...] = ()
+    preloads: bool = True
 
     @classmethod
     def of(

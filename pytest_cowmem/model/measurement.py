@@ -59,6 +59,7 @@ class Measurement:
     each layout's amount of the metrics that count pages, the first layout's first. `beside` has
     times with the time beside them, of the round in which they were shortest for that. `growth` is
     what a growth round found, whose bytes are among the values. `ages` is the last round's.
+    `server` is what each process of a real server has more: 0 where one was measured.
     """
 
     values: Mapping[str, int]
@@ -72,6 +73,7 @@ class Measurement:
     growth: Growth | None = None
     ages: tuple[tuple[int, int], ...] = ()
     going: tuple[str, ...] = ()
+    server: int = capacity.SERVER
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -131,17 +133,18 @@ class Measurement:
         """The same with what a growth round found."""
         return replace(self, **_grown(self.values, growth))
 
-    def with_workers(self, host: int) -> "Measurement":
-        """The same with how many such workers a host of so many bytes holds."""
+    def with_workers(self, host: int, server: int = capacity.SERVER) -> "Measurement":
+        """The same with how many such workers a host of so many bytes holds, and the `server`."""
 
         def held(uss: int) -> int:
-            return capacity.served(host, self.values, uss)
+            return capacity.served(host, self.values, uss, server)
 
         layouts = tuple(map(held, self.layouts[USS]))
         return replace(
             self,
             values={**self.values, WORKERS: held(self.values[USS])},
             layouts={**self.layouts, WORKERS: layouts},
+            server=server,
         )
 
 

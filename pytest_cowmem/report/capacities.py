@@ -17,7 +17,7 @@ def capacities(records: Sequence[Record], host: int) -> Iterator[str]:
         worst = max(of_app, key=lambda record: _lasting(record.measurement.values))
         test, measurement = worst.test.rpartition("::")[2], worst.measurement
         numbers = ", ".join(
-            f"{capacity.served(host, measurement.values, own):,} {when}"
+            f"{capacity.served(host, measurement.values, own, measurement.server):,} {when}"
             for when, own in _ages(measurement)
         )
         yield f"workers of {app} in {render(host, 'bytes')}, by {test}: {numbers}"

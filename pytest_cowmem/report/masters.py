@@ -15,7 +15,8 @@ def masters(records: Sequence[Record]) -> Iterator[str]:
     """
     for name, of_app in sorted(by_app(records).items()):
         for size in sorted({record.size for record in of_app}):
-            yield f"zygote {name}: {render(size, 'bytes')} resident"
+            master = of_app[0].options.get("server", "zygote")
+            yield f"{master} {name}: {render(size, 'bytes')} resident"
         for module, size, modules in of_app[0].brought:
             many = "modules" if modules > 1 else "module"
             told = f"{render(size, 'bytes')} in {modules:,} {many}"

@@ -88,7 +88,8 @@ def client_for(
         master,
         settings.timeout,
         settings.rootdir,
-        lambda: session.zygotes.raw(master.app),
+        lambda: session.zygotes.get(master.app.built_in) if master.app.server else master,
+        lambda: session.zygotes.raw(master.app.built_in),
         accepted,
     )
     recorded = session.baseline.profiles.get(gate.conditions.profile, Profile())

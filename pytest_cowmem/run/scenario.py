@@ -17,6 +17,7 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.judge.what_if import helps
 from pytest_cowmem.model.baseline import Entry
+from pytest_cowmem.model.capacity import SERVER
 from pytest_cowmem.model.errors import AppFailed, CowmemError
 from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import PRIVATE
@@ -122,7 +123,8 @@ class Scenario:
         return measurement, []
 
     def _summary(self, samples: Sequence[Sample], others: Sequence[Sample] = ()) -> Measurement:
-        return Measurement.of(samples, others).with_workers(self.settings.host)
+        server = 0 if self.master.app.server else SERVER
+        return Measurement.of(samples, others).with_workers(self.settings.host, server)
 
     def _sample(
         self, body: Body, master: Preforked, full: Collected, *, aging: bool = False
@@ -167,16 +169,26 @@ class Scenario:
             note = f"why is not known, since a traced round failed: {said}"
             return replace(record, notes=(*record.notes, note))
         entry = replace(record.entry, modules=explanation.modules)
-        return replace(record, explanation=explanation, entry=entry)
+        return replace(self._noted(record), explanation=explanation, entry=entry)
 
     def what_if(self, body: Body, record: Record) -> Record:
         """The record with what the test costs under other policies."""
-        settings, app = self.settings, self.master.app
+        settings, app = self.settings, self.master.app.built_in
         tried = [*policies(app, record.measurement.imports, settings.what_if_gc)]
         replays = Replays(self.zygotes, app, settings.timeout, body, self._running)
         outcomes = what_if(replays, tried, settings.host)
         entry = replace(record.entry, what_if=helps(outcomes))
-        return replace(record, what_if=outcomes, entry=entry)
+        return replace(self._noted(record), what_if=outcomes, entry=entry)
+
+    def _noted(self, record: Record) -> Record:
+        """The record with a note on where what is not measured was found out."""
+        server = self.master.app.server
+        note = (
+            f"{server} was measured, and the built-in zygote was asked for the rest: explanation, "
+            "advice and policies are of the same app and requests there"
+        )
+        known = not server or note in record.notes
+        return record if known else replace(record, notes=(*record.notes, note))
 
     def prove(self, body: Body, record: Record) -> Record:
         """The record with a proof of each kind of regression, planted after the body."""

@@ -87,7 +87,7 @@ def preload(config: "dict[str, Any]") -> worker.Preloaded:
         gc.disable()
     elif policy != "default":
         gc.set_threshold(*(int(word) for word in policy.split(",")))
-    brought = [_brought(name) for name in config["preload"]]
+    brought = [brought_by(name) for name in config["preload"]]
     app, name = interfaces.load_app(config["target"], config["factory"], config["interface"])
     if config["prepare"]:
         load(config["prepare"])
@@ -95,7 +95,7 @@ def preload(config: "dict[str, Any]") -> worker.Preloaded:
     return worker.Preloaded(app, interfaces.interface(name), config)
 
 
-def _brought(name: str) -> "tuple[str, int, int]":
+def brought_by(name: str) -> "tuple[str, int, int]":
     """Import a module; its name, and the bytes and modules that it brought."""
     from pytest_cowmem.zygote.importing import anonymous  # only where something is preloaded
 

@@ -5,6 +5,8 @@ host/answers.py names the fields of what comes back. Bodies of requests and resp
 frames in between.
 """
 
+import signal
+
 # Kinds of round, each asked of a zygote in one byte. Descriptors follow: the worker's socket, and
 # for a traced round the file for its map and the socket that it tells rows on.
 # A mold is prepared, and then forks a measured worker.
@@ -14,6 +16,9 @@ COLLECT = b"c"
 
 # To the zygote
 START = "start"  # config
+
+# From a worker of gunicorn, once it is initialised
+BORN = "born"  # pid, age, inode: of the socket that its loop will watch, 0 where it watches none
 
 # From the zygote
 AGAIN = "again"  # compiling: it starts over from byte code; bytes of a master that cannot, or 0
@@ -39,6 +44,13 @@ LEAVE = "leave"  # the app's shutdown; back: alive
 MODULES = "modules"
 PLANT = "plant"  # kind, pages
 USE = "use"  # how much is in use; in a growth round
+
+# To a worker of gunicorn
+ARM = "arm"  # record collections from now on; back: alive
+# Says to gunicorn's processes that a message has come, whose loops know of no other socket. The
+# kernel gives it to the main thread, where that can take it (kernel/signal.c, complete_signal), and
+# there Python runs its handlers.
+SIGNAL = signal.SIGRTMAX - 1
 
 # To a mold, which serves requests as a worker does
 PREPARE = "prepare"  # imports, serves; back: alive or failed

@@ -1,6 +1,7 @@
 """How an app is named: in gunicorn's syntax, which is read as literals and never run."""
 
 import keyword
+import re
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,26 @@ def test_a_marker_varies_the_app():
         base.varied((), {"frozen": True})
     with pytest.raises(UsageError, match="takes one app"):
         base.varied(("a:b", "c:d"), {})
+
+
+def test_a_server_is_part_of_the_name():
+    app = App("shop.wsgi:app", server="gunicorn", gc="freeze")
+    assert app.checked().label == "shop.wsgi:app, server gunicorn, gc freeze"
+    assert app.built_in == App("shop.wsgi:app", gc="freeze")
+
+
+@pytest.mark.parametrize(
+    ("server", "said"),
+    [
+        ("uvicorn", 'share nothing with it: run the app with server="gunicorn"'),
+        ("granian", 'share nothing with it: run the app with server="gunicorn"'),
+        ("uwsgi", "leave server out, since the built-in zygote forks alike"),
+        ("apache", "the only server that can be the master is gunicorn"),
+        (8000, "the only server that can be the master is gunicorn"),
+        ([], "the only server that can be the master is gunicorn"),
+    ],
+    ids=str,
+)
+def test_another_server_cannot_be_the_master(server, said):
+    with pytest.raises(UsageError, match=re.escape(said)):
+        App("shop.wsgi:app", server=server).checked()

@@ -1,0 +1,73 @@
+"""An app for real servers: WSGI and ASGI, with the standard library alone."""
+
+import gc
+import os
+import signal
+
+KEPT = 1 << 20
+kept = []
+
+
+def hello():
+    return b"hello"
+
+
+def keep():
+    """Keep 1 MiB of pages of its own."""
+    kept.append(bytearray(KEPT))
+    return b"kept"
+
+
+def noted():
+    return os.environ.get("NOTED", "").encode()
+
+
+def collect():
+    return str(gc.collect()).encode()
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+def leave_a_fork():
+    """Leave a fork of its own, in a session of its own."""
+    if os.fork() == 0:
+        os.setsid()
+        signal.pause()
+    return b"left"
+
+
+def note(name):
+    """Note in the environment that something was called, in this process and its forks."""
+    os.environ["NOTED"] = f"{os.environ.get('NOTED', '')} {name}".strip()
+
+
+def prepare():
+    note("prepare")
+
+
+def after_fork():
+    note("after_fork")
+
+
+PAGES = {f"/{page.__name__}": page for page in (hello, keep, noted, collect, die, leave_a_fork)}
+
+
+def app(environ, start_response):
+    body = PAGES[environ["PATH_INFO"]]()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+async def asgi(scope, receive, send):
+    if scope["type"] == "lifespan":
+        await receive()
+        note("lifespan")
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        return
+    body = PAGES[scope["path"]]()
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
