@@ -17,7 +17,7 @@ COLLECT = b"c"
 # To the zygote
 START = "start"  # config
 
-# From a worker of gunicorn, once it is initialised
+# From the workers of gunicorn, once they are initialised
 BORN = "born"  # pid, age, inode: of the socket that its loop will watch, 0 where it watches none
 
 # From the zygote
