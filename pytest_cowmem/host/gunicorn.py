@@ -25,10 +25,11 @@ from pytest_cowmem.host.preforked import Pair
 from pytest_cowmem.host.waiting import ended, has_ended, wait_until_still
 from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
-from pytest_cowmem.model.errors import AppFailed, UsageError, ZygoteDied
+from pytest_cowmem.model.errors import AppFailed, UsageError, WorkerDied, ZygoteDied
 from pytest_cowmem.zygote import messages, wire
 
 _PAIR = 2
+_LOG = "gunicorn's log, in the captured stderr, says why"
 _LONGEST_PATH = 80  # of a folder for sockets, whose own paths have at most 107 bytes (unix(7))
 
 
@@ -58,6 +59,7 @@ class Gunicorn(Zygote):
                 "pip install pytest-cowmem[gunicorn]"
             )
         self._pair: Pair | None = None
+        self._others: set[int] = set()  # what gunicorn has forked beside the pair
         self._born: list[tuple[answers.Born, socket.socket]] = []  # of the pair that comes next
         self._folder = _folder()
         self._listener = socket.socket(socket.AF_UNIX)
@@ -86,24 +88,36 @@ class Gunicorn(Zygote):
         """A new pair, of two workers of the same age; the older one is measured."""
         if kind != messages.MEASURED or fds:
             raise ValueError(f"gunicorn forks measured workers only, not {kind!r}")
-        (worker, near), (twin, other) = self._next_two()
+        two = self._next_two()
         self._born.clear()
-        other.close()
-        for born in (worker, twin):
-            self._wait_until_it_listens(born)
-        self._stop(twin.pid, self.pid)
-        for index in range(len(self.table)):
-            self.table[index] = 0
-        known = {*procfs.descendants(self.pid)} - {worker.pid, *procfs.descendants(worker.pid)}
-        pair = ServingPair(worker.pid, twin.pid, near, self.pid, frozenset(known), self._transport)
-        self._pair = pair
-        wire.send(near, (messages.ARM,))
-        pair.wake()
+        try:
+            for born, _ in two:
+                self._wait_until_it_listens(born)
+            (worker, near), (twin, other) = two
+            self._stop(twin.pid, self.pid)
+            other.close()
+            for index in range(len(self.table)):
+                self.table[index] = 0
+            self._pair = pair = self._named(worker.pid, twin.pid, near)
+            wire.send(near, (messages.ARM,))
+            pair.wake()
+        except BaseException:
+            for _, talk in two:
+                talk.close()
+            raise
         return pair
+
+    def _named(self, worker: int, twin: int, near: socket.socket) -> Pair:
+        """The pair; what gunicorn has forked beside it is noted."""
+        family = {*procfs.descendants(self.pid)}
+        own = {worker, *procfs.descendants(worker)}
+        self._others = family - own - {twin, *procfs.descendants(twin)}
+        known = frozenset(family - own)
+        return ServingPair(worker, twin, near, self.pid, known, self._transport)
 
     def _next_two(self) -> list[tuple[answers.Born, socket.socket]]:
         """The next two workers to be ready, the older first, and our end of the talk with each."""
-        os.kill(self.pid, signal.SIGCONT)
+        self._process.send_signal(signal.SIGCONT)
         timeout = self._control.gettimeout() or 0.0
         give_up = time.monotonic() + timeout
         while len(self._born) < _PAIR:
@@ -114,8 +128,7 @@ class Gunicorn(Zygote):
             elif ready:
                 code = self._process.wait()
                 raise ZygoteDied(
-                    f"the gunicorn of {self.app.target!r} {ended(code)} before its workers were "
-                    "ready: its log, in the captured stderr, says why"
+                    f"{self.app.label} {ended(code)} before its workers were ready: {_LOG}"
                 )
             else:
                 raise AppFailed(
@@ -134,15 +147,21 @@ class Gunicorn(Zygote):
 
     def _wait_until_it_listens(self, born: answers.Born) -> None:
         """Wait until a worker does nothing but wait for requests. WorkerDied where it ends."""
-        wait_until_still(
-            born.pid,
-            lambda: not born.inode or procfs.is_watched(born.inode, born.pid),
-            self._control.gettimeout() or 0.0,
-        )
+        try:
+            wait_until_still(
+                born.pid,
+                lambda: not born.inode or procfs.is_watched(born.inode, born.pid),
+                self._control.gettimeout() or 0.0,
+            )
+        except WorkerDied:
+            raise WorkerDied(
+                f"a worker of {self.app.label} ended before it was ready: {_LOG}"
+            ) from None
 
     def _stop(self, *pids: int) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGSTOP)
         while any(procfs.state(pid) not in "TZX" for pid in pids):
             time.sleep(0)
 
@@ -150,7 +169,7 @@ class Gunicorn(Zygote):
         """What a full collection costs; host/preforked.py describes it."""
         self._next_two()  # in the middle of a fork, gunicorn could not make another one
         self._send((messages.COLLECT,))
-        os.kill(self.pid, messages.SIGNAL)
+        self._process.send_signal(messages.SIGNAL)
         collected = self._receive()
         assert isinstance(collected, answers.Collected)
         return collected
@@ -168,15 +187,13 @@ class Gunicorn(Zygote):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0)
-        self._pair = None
         if not self.alive:
             raise self._died()
         return code
 
     def _left(self) -> set[int]:
-        """The twin, and what worker and twin have started."""
-        assert self._pair is not None
-        return {*procfs.descendants(self.pid)} - self._pair.known | {self._pair.twin}
+        """The pair, and what it has started."""
+        return {*procfs.descendants(self.pid)} - self._others
 
     def close(self) -> None:
         """End gunicorn and its workers, and remove the folder with its sockets."""

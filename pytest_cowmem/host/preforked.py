@@ -1,6 +1,18 @@
-"""The master of a round, whichever it is. Runs in the pytest process.
+"""The master of a round, whichever it is, and what a round may ask. Runs in the pytest process.
 
-A new kind of master is a new module whose class has what `Preforked` names.
+A new kind of master is a new module whose class has what `Preforked` names, and forks what `Pair`
+names. A round goes like this, for the zygote (host/zygote.py) and gunicorn (host/gunicorn.py):
+
+1. `fork` gives a pair. On the pair's socket the worker says ALIVE, and answers a REQUEST that does
+   nothing by DONE. Then the round waits, and the worker is ready.
+2. Requests go to the pair's `transport`, or else as messages over the socket, beside BURST and CALL
+   (zygote/messages.py). Nothing else is asked meanwhile.
+3. At the end, when all has been read, the worker answers MODULES; and CALL, for a last collection.
+   PLANT comes where the gate is proved, and USE between the requests of a round that measures
+   growth alone.
+4. The pair is killed, and `reap` comes.
+
+Only the zygote takes the other kinds of round: traced ones, and molds.
 """
 
 import os
@@ -80,11 +92,11 @@ class Preforked(Protocol):
         """Sentences on how it differs from the master that production would start here."""
 
     def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
-        """A new pair; the worker waits for its first exchange, and `reap` comes before the next.
+        """A new pair; `reap` comes before the next.
 
         `kind` is a kind of round (zygote/messages.py), and `fds` are the descriptors that it needs
         besides the worker's socket. CannotMeasure where a module cannot be found that is to be the
-        app's own.
+        app's own, ZygoteDied or WorkerDied where there is no pair.
         """
 
     def full_collection(self) -> Collected:

@@ -15,7 +15,7 @@ from gunicorn.config import get_default_config_file  # type: ignore[import-untyp
 from gunicorn.workers.sync import SyncWorker  # type: ignore[import-untyped]
 
 from pytest_cowmem.zygote import messages, pauses, process, wire, worker
-from pytest_cowmem.zygote.forks import fork_into, wait
+from pytest_cowmem.zygote.forks import fork_into
 from pytest_cowmem.zygote.serve.load import load
 
 if TYPE_CHECKING:
@@ -102,10 +102,13 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
         self._preloading.started(self._collects, self._preloads)
 
     def _answer_in_master(self) -> None:
-        """Say what a full collection costs, in a fork that does nothing else."""
+        """Say what a full collection costs, in a fork that does nothing else.
+
+        gunicorn's loop waits for it, as for all its children. Under gevent a handler may not.
+        """
         control = self._preloading.control
         wire.receive_message(control)
-        wait(fork_into(lambda: wire.send(control, _collected())))
+        fork_into(lambda: wire.send(control, _collected()))
 
     def _begin_worker(self, parent: int) -> None:
         """Be a worker that ends with its master, and all that it starts with it."""

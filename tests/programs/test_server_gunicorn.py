@@ -58,7 +58,7 @@ def configured(tmp_path_factory):
     ("target", "workers"),
     [
         ("served:app", "--threads=2"),
-        ("served:app", "--worker-class=gevent"),
+        ("served:app", f"--config={APPS / 'gevent_conf.py'}"),
         ("served:asgi", "--worker-class=asgi"),
         ("served:asgi", "--worker-class=uvicorn_worker.UvicornWorker"),
     ],
