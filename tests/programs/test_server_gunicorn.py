@@ -20,7 +20,6 @@ HOOKS = """
 from served import note
 
 preload_app = True
-timeout = 3
 max_requests = 2
 
 

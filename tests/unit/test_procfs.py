@@ -2,7 +2,9 @@
 
 import mmap
 import os
+import select
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import time
 import pytest
 
 from pytest_cowmem.host import procfs
-from pytest_cowmem.host.waiting import wait_until_blocked
+from pytest_cowmem.host.waiting import has_ended, wait_until_blocked, wait_until_still
 
 PAGE = procfs.PAGE
 PRESENT, SWAPPED, FILE, EXCLUSIVE = 1 << 63, 1 << 62, 1 << 61, 1 << 56
@@ -214,3 +216,29 @@ def test_cpu_time_is_the_processs_own(child):
     assert before > 0
     assert procfs.cpu_time(os.getpid()) >= time.process_time_ns() - 10**9
     assert procfs.cpu_time(child.pid) == before
+
+
+def test_a_process_is_blocked_when_each_of_its_threads_is():
+    assert not procfs.all_blocked(os.getpid())
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        wait_until_still(sleeping.pid)
+        assert procfs.all_blocked(sleeping.pid)
+        sleeping.kill()
+
+
+def test_what_ended_is_told_from_what_lives_and_how():
+    with subprocess.Popen(["sleep", "60"]) as sleeping:
+        assert not procfs.is_ending(sleeping.pid)
+        sleeping.kill()
+        assert has_ended(sleeping.pid)
+        assert procfs.is_ending(sleeping.pid)
+        assert procfs.exit_code(sleeping.pid) == -signal.SIGKILL
+    assert procfs.is_ending(sleeping.pid)
+
+
+def test_an_epoll_tells_which_files_it_watches():
+    one, other = socket.socketpair()
+    with one, other, select.epoll() as epoll:
+        epoll.register(one)
+        inodes = [os.fstat(end.fileno()).st_ino for end in (one, other)]
+        assert [procfs.is_watched(inode, os.getpid()) for inode in inodes] == [True, False]
