@@ -15,6 +15,7 @@ from gunicorn.config import get_default_config_file  # type: ignore[import-untyp
 from gunicorn.workers.sync import SyncWorker  # type: ignore[import-untyped]
 
 from pytest_cowmem.zygote import messages, pauses, process, wire, worker
+from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into
 from pytest_cowmem.zygote.serve.load import load
 
@@ -84,7 +85,7 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
             if function:
                 function()
         except BaseException as error:
-            self._preloading.failed(error)
+            self._preloading.failed(*described(error))
             raise
         return app
 

@@ -57,10 +57,10 @@ class Preloading:
         self.tell((messages.STARTED, {**facts, "preloads": preloads}))
         self.told = True
 
-    def failed(self, error: BaseException) -> None:
-        """Say why no worker will be."""
+    def failed(self, line: str, traceback: str) -> None:
+        """Say why no worker will be, unless that is told already."""
         if not self.told:
-            self.tell((messages.FAILED, *described(error)))
+            self.tell((messages.FAILED, line, traceback))
             self.told = True
 
     def tell(self, message: wire.Message) -> None:
@@ -92,8 +92,12 @@ def main() -> None:
         from pytest_cowmem.zygote import gunicorn_app  # it imports gunicorn
 
         gunicorn_app.Master(preloading, once_more).run()
-    except BaseException as error:  # of an invalid configuration gunicorn makes a SystemExit
-        preloading.failed(error)
+    except SystemExit as end:  # of an invalid configuration, for one
+        said = f"gunicorn ended with code {end.code}: its log, in the captured stderr, says why"
+        preloading.failed(said, said)
+        raise
+    except BaseException as error:
+        preloading.failed(*described(error))
         raise
 
 

@@ -139,10 +139,12 @@ def test_functions_are_called_in_the_zygote_alone(configured, talk):
         client.call("served:hello")
 
 
-def test_a_policy_is_followed_before_the_fork(fresh_zygotes):
-    facts = fresh_zygotes.get(gunicorn(gc="freeze")).facts
-    assert facts.gc_enabled
-    assert facts.gc_frozen > 10_000
+def test_a_policy_is_followed_before_the_fork(fresh_zygotes, talk):
+    master = fresh_zygotes.get(gunicorn(gc="freeze"))
+    assert master.facts.gc_enabled
+    assert master.facts.gc_frozen > 10_000
+    with talk(master) as client:
+        assert client.get("/collects").text == "True"
 
 
 def test_nothing_is_left_behind(monkeypatch, talk):
@@ -170,8 +172,8 @@ def test_a_configuration_that_does_not_preload_is_told_of(fresh_zygotes):
 @pytest.mark.parametrize(
     ("target", "args", "said"),
     [
-        ("no_such_app:app", "", "ModuleNotFoundError: No module named 'no_such_app'"),
-        ("served:app", "--worker-class=unheard_of", "unheard_of"),
+        ("served:broken()", "", "RuntimeError: no database"),
+        ("served:app", "--worker-class=unheard_of", "gunicorn ended with code 1: its log"),
     ],
     ids=["app", "configuration"],
 )

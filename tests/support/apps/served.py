@@ -26,6 +26,10 @@ def collect():
     return str(gc.collect()).encode()
 
 
+def collects():
+    return str(gc.isenabled()).encode()
+
+
 def die():
     os.kill(os.getpid(), signal.SIGSEGV)
 
@@ -51,7 +55,13 @@ def after_fork():
     note("after_fork")
 
 
-PAGES = {f"/{page.__name__}": page for page in (hello, keep, noted, collect, die, leave_a_fork)}
+def broken():
+    """A factory that makes no app."""
+    raise RuntimeError("no database")
+
+
+_PAGES = hello, keep, noted, collect, collects, die, leave_a_fork
+PAGES = {f"/{page.__name__}": page for page in _PAGES}
 
 
 def app(environ, start_response):
