@@ -14,9 +14,10 @@ from gunicorn.app.wsgiapp import WSGIApplication  # type: ignore[import-untyped]
 from gunicorn.config import get_default_config_file  # type: ignore[import-untyped]
 from gunicorn.workers.sync import SyncWorker  # type: ignore[import-untyped]
 
-from pytest_cowmem.zygote import messages, pauses, process, wire, worker
+from pytest_cowmem.zygote import master, messages, pauses, process, wire, worker
 from pytest_cowmem.zygote.errors import described
 from pytest_cowmem.zygote.forks import fork_into
+from pytest_cowmem.zygote.serve import interfaces
 from pytest_cowmem.zygote.serve.load import load
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
         elif policy != "default":
             gc.set_threshold(*(int(word) for word in policy.split(",")))
         try:
+            self._config["brought"] = [master.brought_by(name) for name in self._config["preload"]]
             app = super().load()
+            self._config["interface"] = interfaces.found(app)
             function = load(prepare) if prepare else None
             self._preloading.look_for_byte_code(self._once_more)
             if function:
@@ -140,6 +143,8 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
             wire.send(talk, (messages.ALIVE,))
         elif kind == messages.REQUEST:  # the harness's own; all others come as HTTP
             wire.send(talk, (messages.DONE, 1))
+        elif kind == messages.LEAVE:  # gunicorn has an app shut down when it ends itself
+            wire.send(talk, (messages.ALIVE,))
         else:
             worker.OTHERS[kind](talk, *fields)
 

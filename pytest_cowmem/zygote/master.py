@@ -59,7 +59,7 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
         kept += ballast.keep(config["seed"])
         preloaded = preload(config)
         if config["functions"]:
-            kept += _brought(config["functions"])[1]
+            kept += brought_by(config["functions"])[1]
         # Looking comes first: it leaves its marks in the heap, and the second start needs them too.
         compiled, lacking = bytecode.since(begun)
         elsewhere = config["bytecode"] if lacking and not bytecode.is_elsewhere() else ""

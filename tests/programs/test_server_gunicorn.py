@@ -47,7 +47,11 @@ def configured(tmp_path_factory):
     folder = tmp_path_factory.mktemp("configured")
     (folder / "gunicorn.conf.py").write_text(HOOKS)
     app = App(
-        "served:app", server="gunicorn", prepare="served:prepare", after_fork="served:after_fork"
+        "served:app",
+        server="gunicorn",
+        preload=["colorsys"],
+        prepare="served:prepare",
+        after_fork="served:after_fork",
     )
     with closing(Zygotes(folder, [str(APPS)], 60)) as masters:
         yield masters.get(app)
@@ -73,7 +77,9 @@ def test_a_worker_of_each_kind_is_charged_with_what_it_keeps(
         if target == "served:asgi":
             assert client.get("/noted").text == "lifespan"
 
-    sample = measure(fresh_zygotes.get(gunicorn(target, workers)), body)
+    master = fresh_zygotes.get(gunicorn(target, workers))
+    assert master.facts.interface == target.partition(":")[2].replace("app", "wsgi")
+    sample = measure(master, body)
     later = sample.values["private"] - sample.values["first"]
     assert 2 * KEPT <= later <= 2.5 * KEPT
 
@@ -137,6 +143,17 @@ def test_a_fork_that_a_worker_leaves_is_refused_and_ended(configured, talk):
 def test_functions_are_called_in_the_zygote_alone(configured, talk):
     with talk(configured) as client, pytest.raises(CannotMeasure, match="measure this test in the"):
         client.call("served:hello")
+
+
+def test_requests_come_one_at_a_time(configured, talk):
+    with talk(configured) as client, pytest.raises(UsageError, match="one request at a time"):
+        client.burst("GET", "/hello", times=2, concurrency=2)
+
+
+def test_modules_are_preloaded_before_the_app(configured):
+    ((module, size, count),) = configured.facts.brought
+    assert (module, count) == ("colorsys", 1)
+    assert size >= 0
 
 
 def test_a_policy_is_followed_before_the_fork(fresh_zygotes, talk):
