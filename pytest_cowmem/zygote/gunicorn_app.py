@@ -101,7 +101,7 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
         elif gc.isenabled() and not pauses.has_frozen():
             gc.collect()
         gc.disable()  # an idle master does not collect: that would differ from fork to fork
-        server.log.error_log.addFilter(lambda record: not record.msg.startswith(_NOT_LOGGED))
+        server.log.error_log.addFilter(lambda record: not str(record.msg).startswith(_NOT_LOGGED))
         signal.signal(messages.SIGNAL, lambda *_: self._answer_in_master())
         self._preloading.started(self._collects, self._preloads)
 
