@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from folders import APPS
 
 PAGES = Path(__file__).parents[2] / "docs" / "how-to"
 _FILE = re.compile(r"```\w+\n# (?P<name>[\w/]+\.\w+)\n(?P<text>.*?)```", re.DOTALL)
@@ -32,6 +33,17 @@ def test_a_recipe_runs_as_it_is_printed(pytester, page, test, others, passed):
     pytester.makeini("[pytest]\ncowmem_rounds = 1\n")
     run = pytester.runpytest_subprocess("--cowmem", "-p", "no:cacheprovider", test)
     run.assert_outcomes(passed=passed)
+
+
+def test_gunicorn_runs_what_the_page_shows(pytester):
+    shop = pytester.mkpydir("shop")
+    (shop / "wsgi.py").write_text("from bare import quiet as app\n")
+    pytester.makeconftest(files("gunicorn.md")["conftest.py"])
+    pytester.makepyfile("def test_it(cow_worker): assert cow_worker.get('/').text == 'ok'")
+    pytester.makeini(f"[pytest]\ncowmem_rounds = 1\npythonpath = . '{APPS}'\n")
+    run = pytester.runpytest_subprocess("--cowmem", "-p", "no:cacheprovider")
+    run.assert_outcomes(passed=1)
+    run.stdout.re_match_lines(["gunicorn shop.wsgi:app, server gunicorn:.*"])
 
 
 def test_all_that_the_pages_show_is_run():
