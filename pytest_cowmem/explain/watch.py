@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from io import FileIO
 
-from pytest_cowmem.host.procfs import PAGE, PROC, address_space, alone, ranges
+from pytest_cowmem.host.procfs import PAGE, PROC, address_space, alone, ranges, there
 
 _WORD = 8  # bytes; the worker tells three: a row's number, its faults, and its thread
 _BLOCK = 512  # pages
@@ -112,6 +112,9 @@ class Watch:
         """Note what has changed in a block."""
         before = self._own.get(block, bytes(_BLOCK))
         now = self._flags(block)
+        gone = int.from_bytes(before, "big") & ~int.from_bytes(now, "big")
+        if gone and (shared := gone & self._there(block)):
+            now = (int.from_bytes(now, "big") | shared).to_bytes(_BLOCK, "big")
         if now == before:
             return
         self._own[block] = now
@@ -132,6 +135,15 @@ class Watch:
             first = start // PAGE % _BLOCK
             flags[first : first + len(own)] = own
         return bytes(flags)
+
+    def _there(self, block: int) -> int:
+        """The flags of pages that are there, as a number: forks of the worker may share them."""
+        flags = bytearray(_BLOCK)
+        for start, end, _ in self._parts.get(block, ()):
+            present = there(self._pagemap, start, end)
+            first = start // PAGE % _BLOCK
+            flags[first : first + len(present)] = present
+        return int.from_bytes(flags, "big")
 
 
 def blocks(mapped: Iterable[Part]) -> dict[int, list[Part]]:

@@ -8,9 +8,10 @@ import mmap
 import os
 import pwd
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from io import FileIO
+from itertools import compress, groupby
 from pathlib import Path
 
 PROC = Path("/proc")
@@ -19,8 +20,8 @@ PAGE = mmap.PAGESIZE
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
 # Fields of stat, counted from the third: proc(5).
-_STATE, _FLAGS, _CHILD_MINFLT, _CHILD_MAJFLT, _START_STACK, _ARG_START = 0, 6, 8, 10, 25, 45
-_EXIT_CODE = 49
+_STATE, _PARENT, _FLAGS, _CHILD_MINFLT, _CHILD_MAJFLT, _START_TIME = 0, 1, 6, 8, 10, 19
+_START_STACK, _ARG_START, _EXIT_CODE = 25, 45, 49
 _EXITING, _FORKED_NOT_EXECUTED = 0x04, 0x40  # PF_EXITING, PF_FORKNOEXEC
 # Tables for bytes.translate: the topmost byte of an entry becomes 1 where the name holds.
 _IS_OWN = bytes(bool(flags & _PRESENT and flags & _EXCLUSIVE) for flags in range(256))
@@ -32,7 +33,8 @@ _IS_THERE = bytes(bool(flags & (_PRESENT | _SWAPPED)) for flags in range(256))
 class Memory:
     """What smaps_rollup says of a process, in bytes.
 
-    `pss` has of each page the process's share. `hugetlb` is private huge pages.
+    `pss` has of each page the process's share, and `pss_no_file` of those that no file on a disk
+    backs. `hugetlb` is private huge pages.
     """
 
     rss: int
@@ -40,6 +42,7 @@ class Memory:
     private_clean: int
     private_dirty: int
     hugetlb: int
+    pss_no_file: int = 0
 
     @property
     def uss(self) -> int:
@@ -56,6 +59,7 @@ def memory(pid: int, proc: Path = PROC) -> Memory:
         fields["Private_Clean"],
         fields["Private_Dirty"],
         fields.get("Private_Hugetlb", 0),
+        fields.get("Pss_Anon", 0) + fields.get("Pss_Shmem", 0),
     )
 
 
@@ -122,8 +126,42 @@ def private_ranges(worker: int, twin: int, proc: Path = PROC) -> Iterator[tuple[
         for start, end, shared in ranges(worker, proc):
             own = alone(mine, start, end, shared)
             if 1 in own:
-                there = _flags(theirs, start, end).translate(_IS_THERE)
-                yield start // PAGE, own, there.ljust(len(own), b"\0")
+                twins = there(theirs, start, end)
+                yield start // PAGE, own, twins.ljust(len(own), b"\0")
+
+
+def own_pages(pid: int, proc: Path = PROC) -> set[int]:
+    """The numbers of the pages that are a process's alone, as `private_ranges` has them."""
+    found: set[int] = set()
+    with open(proc / str(pid) / "pagemap", "rb", buffering=0) as pagemap:
+        for start, end, shared in ranges(pid, proc):
+            own = alone(pagemap, start, end, shared)
+            if 1 in own:
+                first = start // PAGE
+                found.update(compress(range(first, first + len(own)), own))
+    return found
+
+
+def pages_there(pid: int, pages: Collection[int], proc: Path = PROC) -> set[int]:
+    """Those of some pages that a process has."""
+    found: set[int] = set()
+    with open(proc / str(pid) / "pagemap", "rb", buffering=0) as pagemap:
+        for first, last in _runs(sorted(pages)):
+            flags = there(pagemap, first * PAGE, (last + 1) * PAGE)
+            found.update(compress(range(first, first + len(flags)), flags))
+    return found
+
+
+def _runs(numbers: list[int]) -> Iterator[tuple[int, int]]:
+    """The first and last of each run of numbers without a gap."""
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        found = [number for _, number in run]
+        yield found[0], found[-1]
+
+
+def there(pagemap: FileIO, start: int, end: int) -> bytes:
+    """A byte for each page from `start` to `end`: 1 where there is one; fewer as `alone` has."""
+    return _flags(pagemap, start, end).translate(_IS_THERE)
 
 
 def alone(pagemap: FileIO, start: int, end: int, shared: bool) -> bytes:
@@ -236,6 +274,12 @@ def forks(pid: int, proc: Path = PROC) -> list[int]:
     return found
 
 
+def has_executed(pid: int, proc: Path = PROC) -> bool:
+    """Whether a process has executed a program since it was forked; False when it is gone."""
+    fields = _stat(pid, proc)
+    return bool(fields) and not int(fields[_FLAGS]) & _FORKED_NOT_EXECUTED
+
+
 def _same_exec(one: list[str], other: list[str]) -> bool:
     """Whether two processes may come of one exec, by the stat of each.
 
@@ -267,6 +311,29 @@ def descendants(pid: int, proc: Path = PROC) -> Iterator[int]:
         for child in map(int, _text(listing).split()):
             yield child
             yield from descendants(child, proc)
+
+
+def parent(pid: int, proc: Path = PROC) -> int:
+    """The process number of a process's parent; 0 when it is gone."""
+    fields = _stat(pid, proc)
+    return int(fields[_PARENT]) if fields else 0
+
+
+def start_time(pid: int, proc: Path = PROC) -> int:
+    """When a process began, in ticks of the clock since the machine did; 0 when it is gone."""
+    fields = _stat(pid, proc)
+    return int(fields[_START_TIME]) if fields else 0
+
+
+def process_of(thread: int, proc: Path = PROC) -> int:
+    """The process that a thread is of, by the thread's number. OSError when it is gone."""
+    status = (proc / str(thread) / "status").read_text()
+    return int(status.partition("\nTgid:")[2].split(maxsplit=1)[0])
+
+
+def command(pid: int, proc: Path = PROC) -> str:
+    """How a program was called; "" when it is gone."""
+    return _text(proc / str(pid) / "cmdline").rstrip("\0").replace("\0", " ")
 
 
 def _stat(pid: int, proc: Path) -> list[str]:

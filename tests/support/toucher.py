@@ -6,6 +6,8 @@ khugepaged then fills what was never touched, at any time.
 """
 
 import mmap
+import os
+import signal
 import sys
 
 from pytest_cowmem.zygote import ballast
@@ -13,6 +15,7 @@ from pytest_cowmem.zygote.trace.populate import use_small_pages
 
 PAGES = 2_000  # of an area
 areas: dict[str, mmap.mmap] = {}
+forks: dict[str, int] = {}
 
 # The program's own objects find room in pages that it has: every other object of each of pymalloc's
 # size classes is dropped.
@@ -21,7 +24,10 @@ del kept[::2]
 
 
 def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
-    """Do "map NAME", "touch NAME FIRST COUNT", "grow NAME", "forget NAME" or "unmap NAME"."""
+    """Do "map NAME", "touch NAME FIRST COUNT", "grow NAME", "forget NAME" or "unmap NAME".
+
+    "fork NAME" has a fork that shares all there is, until "end NAME".
+    """
     if verb == "map":
         areas[name] = mmap.mmap(-1, PAGES * mmap.PAGESIZE, flags=mmap.MAP_PRIVATE)
     elif verb == "touch":
@@ -32,6 +38,13 @@ def obey(verb: str, name: str, first: str = "0", count: str = "0") -> None:
         areas[name].resize(2 * PAGES * mmap.PAGESIZE)
     elif verb == "forget":
         areas[name].madvise(mmap.MADV_DONTNEED)
+    elif verb == "fork":
+        if not (pid := os.fork()):
+            signal.pause()
+        forks[name] = pid
+    elif verb == "end":
+        os.kill(forks[name], signal.SIGKILL)
+        os.waitpid(forks.pop(name), 0)
     else:
         areas.pop(name).close()
 
@@ -41,3 +54,5 @@ if __name__ == "__main__":
     for line in sys.stdin:
         obey(*line.split())
         print("done", flush=True)
+    for left in [*forks]:
+        obey("end", left)

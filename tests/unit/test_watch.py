@@ -114,6 +114,18 @@ def test_what_was_given_back_is_nobodys(toucher, watch):
     assert rows(watch) == {3: 900}
 
 
+def test_what_a_fork_shares_for_a_while_stays_whose_it_was(toucher, watch):
+    toucher("map new")
+    toucher("touch new 0 600")
+    watch.look(1, 600, 7)
+    toucher("fork reader")
+    watch.look(2, 0, 7)
+    assert rows(watch) == {1: 600}
+    toucher("end reader")
+    watch.look(3, 0, 7)
+    assert rows(watch) == {1: 600}
+
+
 def test_what_is_moved_stays_whose_it_was(toucher, watch):
     toucher("map new")
     toucher("touch new 0 600")
