@@ -7,7 +7,7 @@ Running the body a second time inside the first would need no exception. But it 
 test's `with` blocks twice, and locks, ports and patches are not made for that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.growth import LEAST_REQUESTS, Growth
 from pytest_cowmem.model.measurement import Measurement, Sample
-from pytest_cowmem.model.metrics import GROWTH, OF_GROWTH, PRIVATE
+from pytest_cowmem.model.metrics import CHILDREN, FIRST, GROWTH, OF_GROWTH, PRIVATE
 from pytest_cowmem.model.policy import Policy
 
 Running = Callable[[Any], AbstractContextManager[Any]]
@@ -193,7 +193,7 @@ class Explainer:
     def _trace(self, current: TracedRound) -> None:
         assert self._measured is not None
         facts = self._built_in().facts
-        values = dict(self._measured.values)
+        values = _of_the_worker(self._measured.values)
         if self._measured.growth and self._measured.growth.warming:  # no leak
             del values[GROWTH]
         trace = current.trace()
@@ -289,6 +289,15 @@ class Explainer:
         except BaseException:  # a scenario may not work twice, and pytest.fail is none of Exception
             return None
         return self._under_policy
+
+
+def _of_the_worker(values: Mapping[str, int]) -> dict[str, int]:
+    """The same without what the worker's descendants took, which are not traced."""
+    alone = dict(values)
+    if children := alone.pop(CHILDREN, 0):
+        alone[PRIVATE] -= children
+        alone.pop(FIRST, None)
+    return alone
 
 
 def _figure(current: Round) -> int | None:

@@ -56,6 +56,8 @@ class LeakRound(Round):
     `requests` is how many the test will make, as far as is known.
     """
 
+    reads_tree = False
+
     def __init__(self, master: Preforked, timeout: float, requests: int) -> None:
         self._look_at = [-(-requests * part // _THIRDS) for part in range(1, _THIRDS)]
         self._looked_at = 0

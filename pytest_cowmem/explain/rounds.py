@@ -28,6 +28,8 @@ class TracedRound(Round):
     `requests` is how many the test will make, as far as is known.
     """
 
+    reads_tree = False
+
     def __init__(self, master: Preforked, timeout: float, requests: int) -> None:
         self._mark_at = max(1, requests // 3)  # growth counts from there, too
         self._warm: int | None = None

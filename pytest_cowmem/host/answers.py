@@ -32,6 +32,7 @@ Returned = NamedTuple("Returned", [])
 Raised = NamedTuple("Raised", [("line", str), ("traceback", str), ("at", int)])
 Loaded = NamedTuple("Loaded", [("modules", list[str]), ("recorded", bool), ("going", list[str])])
 Planted = NamedTuple("Planted", [("pages", int)])
+Telling = NamedTuple("Telling", [("error", int)])
 Used = NamedTuple("Used", [("pymalloc", int | None), ("libc", int | None)])
 
 # From the worker of a leak round
@@ -76,6 +77,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.LOADED: Loaded,
     messages.PLANTED: Planted,
     messages.USED: Used,
+    messages.TELLING: Telling,
     messages.LOOK: Looked,
     messages.LEFT: Left,
     messages.BEGIN: Begun,

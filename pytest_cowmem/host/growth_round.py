@@ -16,6 +16,8 @@ class GrowthRound(Round):
     `requests` is how many the test will make, as far as is known.
     """
 
+    reads_tree = False
+
     def __init__(self, master: Preforked, timeout: float, requests: int) -> None:
         self._expected = requests
         self._points: list[Point] = []

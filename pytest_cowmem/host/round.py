@@ -4,6 +4,7 @@ A round talks; host/reading.py reads.
 """
 
 import pickle
+import socket
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -12,10 +13,12 @@ from pytest_cowmem.host import answers, procfs
 from pytest_cowmem.host.asking import FIRST, NO_ARGUMENTS
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.reading import read
+from pytest_cowmem.host.tree import Tree
 from pytest_cowmem.host.waiting import ended, has_ended
 from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
 from pytest_cowmem.model.measurement import Sample
 from pytest_cowmem.model.observation import Observation
+from pytest_cowmem.model.reading import Reading
 from pytest_cowmem.zygote import messages, wire
 
 _MOST_NAMES = 3
@@ -35,6 +38,8 @@ class Round:
     `timeout` is in seconds for each answer. `kind` and `fds` are as the master's `fork` takes them.
     """
 
+    reads_tree = True  # where the app wants that; only a round that measures does
+
     def __init__(
         self,
         master: Preforked,
@@ -52,6 +57,7 @@ class Round:
             self._doing += ", or in the app's lifespan startup"
         self._cause: WorkerDied | None = None
         self._ages: dict[int, int] = {}
+        self._tree: Tree | None = None
         self.pair = master.fork(kind, fds)
 
     def __enter__(self) -> Self:
@@ -93,16 +99,31 @@ class Round:
         self.send(first)
         while not isinstance(self.receive(), end):
             pass
+        if self.master.app.tree and self.reads_tree:
+            self._tree = self._watched()
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
         self._endings = procfs.endings(self.pair.worker, self.pair.parent)
         self._doing = "nothing"
+        if self._tree:
+            self._tree.begin()
+
+    def _watched(self) -> Tree:
+        """The worker's descendants, from here on."""
+        error = self.ask((messages.TREE,), answers.Telling).error
+        listener = None
+        if not error:
+            (listener,) = socket.recv_fds(self.pair.socket, 1, 1)[1]
+        return Tree(self.pair, listener)
 
     def begin(self, doing: str) -> None:
         """Note what the worker is asked for next; before that, read it where that is due."""
         self._end_response()
         self._between_requests()
         self._doing = doing
+        if self._tree:
+            self._tree.look()
+            self._tree.doing = doing
 
     def _between_requests(self) -> None:
         if self.requests in _AGES and self.requests not in self._ages:
@@ -168,7 +189,17 @@ class Round:
     def private(self) -> int:
         """Private bytes since ready, at this moment, the worker blocked."""
         self.wait()
+        if self._tree:
+            return self._read_all()[0].private - self._ready.private
         return procfs.memory(self.pair.worker).private_dirty - self._ready.private
+
+    def _read_all(self) -> tuple[Reading, Reading | None]:
+        """What is read now, and what of that is the descendants', where these are measured."""
+        worker = read(self.pair.worker, self.pair.twin, self.master.table)
+        if self._tree is None:
+            return worker, None
+        worker, descendants = self._tree.read(worker)
+        return worker + descendants, descendants
 
     def plant(self, kind: str, pages: int) -> int:
         """Have the worker dirty `pages` more pages; how many it could."""
@@ -187,8 +218,9 @@ class Round:
         """
         self._end_response()
         self._wait_for_all()
-        self._refuse_forks()
-        end = read(self.pair.worker, self.pair.twin, self.master.table)
+        if self._tree is None:
+            self._refuse_forks()
+        end, descendants = self._read_all()
         if self.requests:
             self._ages[self.requests] = end.private - self._ready.private
         children_ended = procfs.endings(self.pair.worker, self.pair.parent) > self._endings
@@ -208,7 +240,9 @@ class Round:
                 mapped=self.master.mapped,
                 full=full and (full.copied, full.cpu),
                 aged=aged,
-                children_ended=children_ended,
+                children_ended=children_ended and not (self._tree and self._tree.told),
+                descendants=descendants,
+                children=self._tree.children if self._tree else (),
                 going=tuple(loaded.going),
             )
         )
@@ -221,7 +255,7 @@ class Round:
         if self._call("gc:isenabled"):
             self._call("gc:collect")
         self.wait()
-        return procfs.memory(self.pair.worker).uss
+        return self._read_all()[0].uss if self._tree else procfs.memory(self.pair.worker).uss
 
     def _call(self, function: str) -> Any:
         """What a function of no argument returns in the worker, which is not to raise."""
@@ -236,7 +270,8 @@ class Round:
         if forks:
             raise CannotMeasure(
                 f"the worker had {len(forks)} live forks of its own at its end, which share the "
-                "pages that would be its private ones: let the app or the test end them first"
+                "pages that would be its private ones: count them too, with App(..., tree=True), "
+                "or let the app or the test end them first"
             )
 
     def _wait_for_all(self) -> None:
@@ -269,6 +304,8 @@ class Round:
         try:
             return self.master.reap()
         finally:
+            if self._tree:
+                self._tree.close()
             self.master.show_output()
 
 

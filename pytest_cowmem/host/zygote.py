@@ -131,6 +131,8 @@ class Zygote:
                 tuple(map(os.fsencode, environ.values())),
             ),
         }
+        if self.app.tree:
+            config["tree"] = True
         return messages.START, config
 
     def wait_for_app(self) -> None:

@@ -7,7 +7,7 @@ from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.held import Held
 from pytest_cowmem.model.baseline import Conditions, Entry, Environment
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import GROWTH, METRICS, Metric, Tolerance
+from pytest_cowmem.model.metrics import GROWTH, METRICS, OF_TREE, PRIVATE, Metric, Tolerance
 from pytest_cowmem.model.units import render
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 
@@ -23,9 +23,16 @@ _ACCEPTED: Mapping[str | None, frozenset[Verdict]] = {
 }
 
 
-def gated(settings: Mapping[str, Tolerance], budget: Budget) -> dict[str, Tolerance]:
-    """Tolerances by gated metric: the defaults, then the settings', then the test's own."""
+def gated(
+    settings: Mapping[str, Tolerance], budget: Budget, *, tree: bool = False
+) -> dict[str, Tolerance]:
+    """Tolerances by gated metric: the defaults, then the settings', then the test's own.
+
+    `tree` says that `private` is of a worker and its descendants.
+    """
     defaults = {name: metric.tolerance for name, metric in METRICS.items() if metric.tolerance}
+    if tree:
+        defaults[PRIVATE] = OF_TREE
     return {**defaults, **settings, **budget.tolerances}
 
 

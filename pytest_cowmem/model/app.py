@@ -31,8 +31,9 @@ class App:
     `target` is `module:attr` or `module:factory()`, in gunicorn's syntax, or a module alone. The
     modules of `preload` are imported before it. `prepare` ("mod:fn") runs in the zygote before
     forking, `after_fork` ("mod:fn") in each worker before it is ready. `gc` is `default`, `freeze`,
-    `off` or thresholds such as "50000,20,100". `server` names the real server that is to be the
-    master, "gunicorn", where the built-in zygote is not.
+    `off` or thresholds such as "50000,20,100". `tree` counts what a worker's own descendants take,
+    too. `server` names the real server that is to be the master, "gunicorn", where the built-in
+    zygote is not.
 
     `functions` is no option: it has the module of a test whose functions workers call, and the
     folder where that is.
@@ -49,6 +50,7 @@ class App:
     after_fork: str | None = None
     gc: str = "default"
     preload: Sequence[str] = field(default=(), hash=False)
+    tree: bool = False
     server: str | None = None
     functions: tuple[str, str] | None = None
 
@@ -86,6 +88,7 @@ class App:
             "after_fork": self.after_fork,
             "preload": ", ".join(self.preload),
             "functions of": self.functions and self.functions[0],
+            "tree": "on" if self.tree else "",
         }
         options = {name: value for name, value in named.items() if value}
         return options | {f"env {name}": value for name, value in self.env.items()}
@@ -249,4 +252,5 @@ _CHECKS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     ),
     "pythonpath": (_is_folders, "pythonpath is a list of folders", '["src"]'),
     "preload": (_is_modules, "preload is a list of modules", '["numpy", "shop.models"]'),
+    "tree": (lambda value: isinstance(value, bool), "tree is True or False", "True"),
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_cowmem.model import capacity
+from pytest_cowmem.model.child import Child
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE, USS, WORKERS
 from pytest_cowmem.model.observation import Observation
@@ -20,7 +21,7 @@ class Sample:
     what a growth round found, whose bytes are among the values. `ages` has pairs of requests served
     and private bytes after them. `children_ended` says whether a child of the worker ended, whose
     memory is in no value. `going` names the functions of tasks that requests started, and that went
-    on for long.
+    on for long. `children` has each descendant, where these are measured.
     """
 
     values: Mapping[str, int]
@@ -30,6 +31,7 @@ class Sample:
     growth: Growth | None = None
     ages: tuple[tuple[int, int], ...] = ()
     going: tuple[str, ...] = ()
+    children: tuple[Child, ...] = ()
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
@@ -43,6 +45,7 @@ class Sample:
             seen.children_ended,
             ages=seen.ages,
             going=seen.going,
+            children=seen.children,
         )
 
     def with_growth(self, growth: Growth | None) -> "Sample":
@@ -58,8 +61,8 @@ class Measurement:
     which three of four of its rounds lie. `rounds` are those of the first layout. `layouts` holds
     each layout's amount of the metrics that count pages, the first layout's first. `beside` has
     times with the time beside them, of the round in which they were shortest for that. `growth` is
-    what a growth round found, whose bytes are among the values. `ages` is the last round's.
-    `server` is what each process of a real server has more: 0 where one was measured.
+    what a growth round found, whose bytes are among the values. `ages` and `children` are the last
+    round's. `server` is what each process of a real server has more: 0 where one was measured.
     """
 
     values: Mapping[str, int]
@@ -74,6 +77,7 @@ class Measurement:
     ages: tuple[tuple[int, int], ...] = ()
     going: tuple[str, ...] = ()
     server: int = capacity.SERVER
+    children: tuple[Child, ...] = ()
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -112,6 +116,7 @@ class Measurement:
             any(sample.children_ended for sample in samples),
             ages=rounds[-1].ages,
             going=tuple(sorted({name for sample in samples for name in sample.going})),
+            children=rounds[-1].children,
         )
 
     @property

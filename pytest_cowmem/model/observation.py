@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+from pytest_cowmem.model.child import Child
 from pytest_cowmem.model.reading import Reading
 
 
@@ -16,8 +17,9 @@ class Observation:
     master's resident anonymous bytes, and `mapped` those that files back. `full` is what a full
     collection in a fresh fork copies, and its CPU nanoseconds. `aged` is what the worker has for
     itself after one more full collection, where it collects. `children_ended` says whether a child
-    of the worker ended within the round. `going` names the functions of tasks that requests
-    started, and that went on for long.
+    of the worker ended within the round, and was not read. `going` names the functions of tasks
+    that requests started, and that went on for long. `descendants` is what in `end` is that of all
+    descendants, None where these are not measured, and `children` has each.
     """
 
     ready: Reading
@@ -33,6 +35,8 @@ class Observation:
     aged: int | None = None
     children_ended: bool = False
     going: tuple[str, ...] = ()
+    descendants: Reading | None = None
+    children: tuple[Child, ...] = ()
 
     @cached_property
     def cost(self) -> Reading:

@@ -11,6 +11,7 @@ from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import listed, render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict
+from pytest_cowmem.report.children import children
 from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import in_table, wrong
 from pytest_cowmem.report.why import bullet, modules, why, wrapped
@@ -30,6 +31,8 @@ def explain_failure(record: Record, invocation: Invocation) -> str:
         sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
     sentences += [f"note: {note}" for note in (*record.notes, *_layouts(record))]
     lines = [*map(wrapped, sentences), "", table(record), ""]
+    if rows := [*children(record)]:
+        lines += [*rows, ""]
     lines += _why(record)
     if record.verdict in _ACCEPTABLE:
         command = invocation.update([record.test])

@@ -12,6 +12,7 @@ from tabulate import tabulate
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.report.children import children
 from pytest_cowmem.report.reasons import reasons
 from pytest_cowmem.report.view import COLUMNS, Row, View, planted, short, view
 from pytest_cowmem.report.what_if import advice, policies
@@ -42,7 +43,7 @@ def summarise(document: Document, reporter: "pytest.TerminalReporter") -> None:
         reporter.write_line(f"nothing was measured: {shown.nothing}", yellow=True)
     else:
         _print_table(shown.rows, reporter)
-    for line in (*explanations(shown.explained), *proofs(shown.proved)):
+    for line in (*trees(shown.trees), *explanations(shown.explained), *proofs(shown.proved)):
         reporter.write_line(line)
     for line in what_if(shown, document.host_memory, reporter._tw.fullwidth):
         reporter.write_line(line)
@@ -146,6 +147,14 @@ def what_if(shown: View, host: int, width: int) -> Iterator[str]:
         yield ""
     for advised in shown.advised:
         yield from advice(advised, host, width)
+        yield ""
+
+
+def trees(records: Sequence[Record]) -> Iterator[str]:
+    """The descendants of each worker whose test passed; a failed one's are in its failure."""
+    for record in records:
+        yield f"-- {short(record.test)}, children"
+        yield from children(record)
         yield ""
 
 

@@ -46,15 +46,17 @@ class Row:
 class View:
     """A run as people read it, in the order it is shown.
 
-    `nothing` says why there are no rows. `explained` holds the records that say where their bytes
-    went, `proved` those whose gate was proved, and `tried` those replayed under other policies.
-    `advised` says which policy each app is to follow.
+    `nothing` says why there are no rows. `trees` holds the passed records whose worker had
+    descendants, `explained` those that say where their bytes went, `proved` those whose gate was
+    proved, and `tried` those replayed under other policies. `advised` says which policy each app is
+    to follow.
     `causes`, `facts`, `warnings` and `changes` are sentences, `refused` is one, and `accept` says
     how to accept what differs.
     """
 
     nothing: str
     rows: tuple[Row, ...]
+    trees: tuple[Record, ...]
     explained: tuple[Record, ...]
     proved: tuple[Record, ...]
     tried: tuple[Record, ...]
@@ -74,6 +76,7 @@ def view(document: Document) -> View:
     return View(
         nothing="" if records else _why_nothing(document),
         rows=tuple(row(record) for record in records),
+        trees=tuple(it for it in records if it.measurement.children and not it.failed),
         explained=tuple(explained) if document.explain else (),
         proved=tuple(record for record in records if record.proofs),
         tried=tuple(record for record in records if record.what_if),

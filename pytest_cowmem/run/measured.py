@@ -19,7 +19,9 @@ from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.judge.gate import Gate, gated
 from pytest_cowmem.model.baseline import Conditions, Profile
 from pytest_cowmem.model.errors import CowmemError
+from pytest_cowmem.model.metrics import CHILDREN
 from pytest_cowmem.model.record import Record
+from pytest_cowmem.model.units import render
 from pytest_cowmem.report.failure import explain_failure
 from pytest_cowmem.run.items import app_of, budget_of, id_of, refuse_test_case, source_hash
 from pytest_cowmem.run.own_functions import with_own_functions
@@ -37,7 +39,14 @@ BODY = pytest.StashKey[bool]()  # whether the test's body was called
 # The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
 _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
 _GOING = "; what they do after 1 s is in the figures by chance"
-_CHILDREN = "the worker had children that ended in time, and what they took is in no figure"
+_CHILDREN = (
+    "the worker had children that ended in time, and what they took is in no figure: "
+    "App(..., tree=True) counts it"
+)
+_UNTOLD = (
+    "this machine does not tell when a process forks or ends (seccomp notifications), so what "
+    "children took that ended within a request is in no figure"
+)
 
 
 def forget(session: Session, item: pytest.Item) -> None:
@@ -126,7 +135,7 @@ def gate_for(session: Session, renames: "Renames", item: pytest.Item, master: Pr
             profile, describe(master.facts), source, gc_state(master), master.facts.layout
         ),
         budget=budget,
-        tolerances=gated(settings.tolerances, budget),
+        tolerances=gated(settings.tolerances, budget, tree=master.app.tree),
         accepted=recorded.tests.get(former or test),
         former=former,
         recorded=recorded.environment,
@@ -198,7 +207,8 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
 def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Record) -> Record:
     """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
-        record = replace(record, notes=(*record.notes, _CHILDREN))
+        note = _UNTOLD if scenario.master.app.tree else _CHILDREN
+        record = replace(record, notes=(*record.notes, note))
     if going := record.measurement.going:
         note = f"tasks that requests had started went on for long: {', '.join(going)}{_GOING}"
         record = replace(record, notes=(*record.notes, note))
@@ -206,6 +216,10 @@ def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Recor
         record = scenario.what_if(body, record)
     if scenario.calls_for_explanation(record):
         record = scenario.explain(body, record)
+    children = record.measurement.values.get(CHILDREN)
+    if record.explanation and children:
+        note = f"why is told of the worker alone: {render(children, 'bytes')} are its children's"
+        record = replace(record, notes=(*record.notes, note))
     return record
 
 

@@ -47,9 +47,11 @@ def run(control: socket.socket, once_more: bool) -> "str | None":
         in_throwaway_fork(os.getpid)
     config: dict[str, Any] = wire.receive_message(control)[1]
     (table_fd,) = wire.receive_fds(control, 1)
+    # Before all is settled, so that the app's objects lie where they do without it.
     if config["raw"]:
-        # Before all is settled, so that the app's objects lie where they do without it.
         importlib.import_module("pytest_cowmem.zygote.mold")
+    if config.get("tree"):
+        importlib.import_module("pytest_cowmem.zygote.tree")
     start.take_path(config["path"])
     start.take_environment(*config.pop("environ"))
     begun = time.time_ns()

@@ -44,6 +44,7 @@ LEAVE = "leave"  # the app's shutdown; back: alive
 MODULES = "modules"
 PLANT = "plant"  # kind, pages
 USE = "use"  # how much is in use; in a growth round
+TREE = "tree"  # have the kernel tell of forks, signals and ends; back: telling
 
 # To a worker of gunicorn
 ARM = "arm"  # record collections from now on; back: alive
@@ -70,6 +71,7 @@ RETURNED = "returned"  # the pickled result follows in a raw frame
 RAISED = "raised"  # line, traceback, at: which call of a burst
 LOADED = "loaded"  # modules, recorded, going: functions of tasks that go on
 PLANTED = "planted"  # pages
+TELLING = "telling"  # error: a number; where it is 0, the descriptor to listen to follows
 USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
 
 # To the worker of a leak round; its answer has the same kind

@@ -114,6 +114,12 @@ def _tell_what_is_in_use(sock: socket.socket) -> None:
     wire.send(sock, (messages.USED, *in_use.read()))
 
 
+def _tell_of_tree(sock: socket.socket) -> None:
+    from pytest_cowmem.zygote import tree  # its zygote has loaded it
+
+    tree.tell(sock)
+
+
 def _leaking(kind: str) -> "Callable[..., None]":
     """A handler of a message that only the worker of a leak round gets."""
 
@@ -143,6 +149,7 @@ OTHERS: "dict[str, Callable[..., None]]" = {
     messages.MODULES: _tell_modules,
     messages.PLANT: _plant,
     messages.USE: _tell_what_is_in_use,
+    messages.TREE: _tell_of_tree,
     messages.LOOK: _leaking(messages.LOOK),
     messages.LEFT: _leaking(messages.LEFT),
     messages.BEGIN: _traced(messages.BEGIN),

@@ -365,7 +365,7 @@ def test_children_that_ended_within_the_round_are_noted(project):
     result.assert_outcomes(passed=2)
     told = " ".join(result.stdout.str().split())
     assert "note: the worker had children that ended in time, " in told
-    assert "in no figure (test_pool)" in told
+    assert "in no figure: App(..., tree=True) counts it (test_pool)" in told
 
 
 def test_a_renamed_fork_does_not_hide_what_was_copied(project):

@@ -107,6 +107,16 @@ def test_the_default_tolerances_are_those_of_the_reference():
     assert told == {name: metric.tolerance for name, metric in METRICS.items() if metric.tolerance}
 
 
+def test_what_descendants_took_is_in_private_and_in_a_metric_of_its_own():
+    descendants = Reading(private=300, uss=320, cpu=40, resident=0, highest=0, copied=0, fresh=0)
+    seen = observed(end=END + descendants, descendants=descendants)
+    alone, whole = Sample.of(observed()).values, Sample.of(seen).values
+    changed = {name for name in whole if whole[name] != alone.get(name)}
+    assert changed == {"private", "uss", "children", "cpu"}
+    assert whole["children"] == 300 == whole["private"] - alone["private"]
+    assert "children" not in alone
+
+
 def test_bytes_and_counts_by_median_times_by_minimum():
     samples = [
         Sample({"private": p, "gc_pause": t}, (), 1) for p, t in ((10, 9), (500, 5), (12, 7))

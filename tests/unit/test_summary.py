@@ -6,10 +6,12 @@ import pytest
 from records import MIB, VALUES, record
 
 from pytest_cowmem.model.baseline import Change
+from pytest_cowmem.model.child import Child
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Proof, Record
 from pytest_cowmem.report import failure, terminal
+from pytest_cowmem.report.children import children
 from pytest_cowmem.report.view import row, view
 
 
@@ -68,10 +70,46 @@ def test_the_parts_are_of_what_private_is_of(private, parts):
     assert f"{private}.00 MiB - {parts}" in " ".join(line.split())
 
 
-def test_a_record_goes_through_xdists_channel_unchanged():
+CHILD = Child("python -c from multiprocessing.forkserver import main", "calling shop:go", MIB)
+
+
+def with_children(count, **options):
+    kept = record(**options)
+    return replace(kept, measurement=replace(kept.measurement, children=(CHILD,) * count))
+
+
+@pytest.mark.parametrize("children", [0, 2])
+def test_a_record_goes_through_xdists_channel_unchanged(children):
     execnet = pytest.importorskip("execnet")
-    before = record(limits={"growth": 64}, accepted={"private": MIB})
+    before = with_children(children, limits={"growth": 64}, accepted={"private": MIB})
     assert Record.from_dict(execnet.loads(execnet.dumps(before.to_dict()))) == before
+
+
+def test_each_child_has_a_row_no_wider_than_a_terminal():
+    header, _, *rows = children(with_children(2))
+    assert header.split()[:3] == ["private", "child", "what"]
+    assert [row.split()[:5] for row in rows] == [
+        ["1.00", "MiB", number, "of", "2"] for number in ("1", "2")
+    ]
+    assert all(row.endswith("  calling shop:go") for row in rows)
+    assert max(map(len, (header, *rows))) <= 79
+
+
+def test_children_beyond_the_first_rows_are_summed_up():
+    *_, last = children(with_children(11))
+    assert last.split() == ["3.00", "MiB", "3", "more"]
+
+
+def test_children_are_in_the_summary_of_a_test_that_passed_and_in_the_text_of_one_that_failed():
+    passed, failed = with_children(1), with_children(1, limits={"private": MIB})
+    shown = view(Document(records=(passed, failed, record())))
+    assert shown.trees == (passed,)
+    assert [*terminal.trees(shown.trees)] == [
+        "-- test_memory::test_feed, children",
+        *children(passed),
+        "",
+    ]
+    assert "\n".join(children(failed)) in explained(failed)
 
 
 def words(text, start):

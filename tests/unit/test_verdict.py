@@ -9,6 +9,7 @@ from pytest_cowmem.judge.gate import Gate, gated, undecided
 from pytest_cowmem.model.baseline import Conditions, Entry
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.metrics import OF_GROWTH, OF_PRIVATE, OF_TREE
 from pytest_cowmem.model.verdict import Verdict
 
 MIB = 2**20
@@ -313,6 +314,13 @@ def test_what_is_not_gated_has_no_tolerance_and_one_round_no_spread():
 
 def with_verdict(ruling, verdict):
     return {judgment.metric for judgment in ruling.judgments if judgment.verdict is verdict}
+
+
+def test_a_tree_is_held_to_a_tolerance_of_its_own_unless_somebody_says_otherwise():
+    held = gated({}, Budget({}), tree=True)
+    assert held["private"] == held["children"] == OF_TREE
+    assert gated({}, Budget({}))["private"] == OF_PRIVATE
+    assert gated({"private": OF_GROWTH}, Budget({}), tree=True)["private"] == OF_GROWTH
 
 
 def test_a_gated_metric_that_the_entry_lacks_is_new():
