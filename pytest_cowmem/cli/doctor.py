@@ -17,7 +17,7 @@ from tabulate import tabulate
 from pytest_cowmem.host import cgroups, procfs
 from pytest_cowmem.host.machine import HUGE_PAGES, Build, transparent_huge_pages
 from pytest_cowmem.model import units
-from pytest_cowmem.zygote import process
+from pytest_cowmem.zygote import process, tree
 
 HELP = "what this machine gives for measuring; exit code 1 when it is impossible"
 
@@ -134,6 +134,14 @@ def byte_code(_: int) -> Finding:
     return ("writable", "ok") if os.access(".", os.W_OK) else ("read-only folder", "limited")
 
 
+def notifications(_: int, proc: Path = procfs.PROC) -> Finding:
+    """Whether the kernel can tell when a process forks or ends (proc(5), seccomp(2))."""
+    actions = proc / "sys/kernel/seccomp/actions_avail"
+    tells = actions.exists() and "user_notif" in actions.read_text().split()
+    known = os.uname().machine in tree.CALLS
+    return ("notifications", "ok") if tells and known else ("no notifications", "limited")
+
+
 CHECKS = (
     Check("platform", system, "measured tests are skipped", "run them on Linux"),
     Check(
@@ -159,6 +167,12 @@ CHECKS = (
         readable(lambda pid: Path(f"/proc/{pid}/task/{pid}/children").read_text(), "limited"),
         "a fork that a worker leaves behind is not seen, and hides the pages that both share",
         "use a kernel built with CONFIG_PROC_CHILDREN",
+    ),
+    Check(
+        "seccomp",
+        notifications,
+        "with App(..., tree=True), children that end within a request are in no figure",
+        "use Linux 5.7 or later on x86-64 or AArch64, built with CONFIG_SECCOMP_FILTER",
     ),
     Check(
         "personality",

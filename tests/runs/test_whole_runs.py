@@ -368,6 +368,21 @@ def test_children_that_ended_within_the_round_are_noted(project):
     assert "in no figure: App(..., tree=True) counts it (test_pool)" in told
 
 
+def test_children_have_a_row_each_and_no_note_where_a_tree_is_measured(project):
+    result = project(
+        """
+        import pytest
+        @pytest.mark.cow_app(tree=True)
+        def test_pool(cow_worker):
+            cow_worker.call("bare:pool")
+        """
+    )
+    result.assert_outcomes(passed=1)
+    rows = ["-- *::test_pool, children", *(f"*iB  {one} of 2*calling bare:pool" for one in (1, 2))]
+    result.stdout.fnmatch_lines(rows)
+    result.stdout.no_fnmatch_line("note: *")
+
+
 def test_a_renamed_fork_does_not_hide_what_was_copied(project):
     """The fork shares 16 MiB, which then look like nobody's."""
     result = project(

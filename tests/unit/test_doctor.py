@@ -63,6 +63,18 @@ def test_byte_code_that_cannot_be_written_is_a_limit(tmp_path, monkeypatch):
     assert doctor.byte_code(0)[1] == "limited"
 
 
+@pytest.mark.parametrize(
+    ("actions", "grade"),
+    [("kill_process errno user_notif allow", "ok"), ("errno allow", "limited")],
+)
+def test_a_kernel_that_does_not_tell_of_forks_is_a_limit(tmp_path, actions, grade):
+    assert doctor.notifications(0, tmp_path) == ("no notifications", "limited")
+    folder = tmp_path / "sys/kernel/seccomp"
+    folder.mkdir(parents=True)
+    (folder / "actions_avail").write_text(f"{actions}\n")
+    assert doctor.notifications(0, tmp_path)[1] == grade
+
+
 def test_a_debug_or_free_threaded_build_is_a_limit():
     plain = Build("cpython", (3, 14, 5))
     assert doctor.python_build(1, plain)[1] == "ok"
