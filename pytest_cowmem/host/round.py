@@ -218,7 +218,9 @@ class Round:
         """
         self._end_response()
         self._wait_for_all()
-        if self._tree is None:
+        if self._tree:
+            self._tree.wait()
+        else:
             self._refuse_forks()
         end, descendants = self._read_all()
         if self.requests:

@@ -27,7 +27,7 @@ from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.model.reading import Reading
 from pytest_cowmem.zygote import tree
 
-_REST_SECONDS, _KILL_SECONDS = 10.0, 0.05
+_REST_SECONDS, _A_MOMENT = 10.0, 0.05
 _MOST_LETTERS = 80
 # linux/seccomp.h: two ioctls and their structures, and SECCOMP_USER_NOTIF_FLAG_CONTINUE.
 _RECEIVE, _SEND = 0xC0502100, 0xC0182101
@@ -88,17 +88,20 @@ class Tree:
         with self._lock:
             self._look_at_all()
 
-    def read(self, worker: Reading) -> tuple[Reading, Reading]:
-        """(the worker's reading with what it shares with its forks, all descendants at theirs).
-
-        `worker` is what was read of it alone, at this moment. CannotMeasure where a descendant does
-        not come to rest.
-        """
+    def wait(self) -> None:
+        """Wait until all descendants are at rest. CannotMeasure where one is not."""
         if not self._come_to_rest(_REST_SECONDS):
             raise CannotMeasure(
                 f"descendants of the worker did not come to rest in {_REST_SECONDS:.0f} s: "
                 "let the app or the test wait for them, or end them"
             )
+
+    def read(self, worker: Reading) -> tuple[Reading, Reading]:
+        """(the worker's reading with what it shares with its forks, all descendants at theirs).
+
+        `worker` is what was read of it alone, at this moment. It is exact where all are at rest.
+        """
+        self._come_to_rest(_A_MOMENT)
         with self._lock:
             self._look_at_all()
             _, kept = self._own(self._worker)
@@ -210,7 +213,7 @@ class Tree:
         pid = procfs.process_of(thread)
         kills = kind == tree.KILL and arguments[signal] & 0xFFFFFFFF
         if kills:  # what a pool terminates may not be back from its last task
-            self._come_to_rest(_KILL_SECONDS)
+            self._come_to_rest(_A_MOMENT)
         with self._lock:
             if kind == tree.FORK:
                 self._made[pid] |= procfs.own_pages(pid)

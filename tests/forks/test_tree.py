@@ -225,6 +225,7 @@ def test_a_descendant_that_does_not_come_to_rest_is_an_error(loader, talk, monke
     monkeypatch.setattr(tree, "_REST_SECONDS", 0.1)
     with talk(loader) as client:
         client.call("loader:one_that_spins")
+        client.get("/")
         with pytest.raises(CannotMeasure, match="did not come to rest"):
             client.current_round().finish()
 
