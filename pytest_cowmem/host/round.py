@@ -195,6 +195,8 @@ class Round:
 
     def _read_all(self) -> tuple[Reading, Reading | None]:
         """What is read now, and what of that is the descendants', where these are measured."""
+        if self._tree:
+            self._tree.settle()
         worker = read(self.pair.worker, self.pair.twin, self.master.table)
         if self._tree is None:
             return worker, None

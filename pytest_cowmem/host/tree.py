@@ -96,12 +96,15 @@ class Tree:
                 "let the app or the test wait for them, or end them"
             )
 
+    def settle(self) -> None:
+        """Let descendants come to rest, if that takes no time."""
+        self._come_to_rest(_A_MOMENT)
+
     def read(self, worker: Reading) -> tuple[Reading, Reading]:
         """(the worker's reading with what it shares with its forks, all descendants at theirs).
 
         `worker` is what was read of it alone, at this moment. It is exact where all are at rest.
         """
-        self._come_to_rest(_A_MOMENT)
         with self._lock:
             self._look_at_all()
             _, kept = self._own(self._worker)
@@ -213,7 +216,7 @@ class Tree:
         pid = procfs.process_of(thread)
         kills = kind == tree.KILL and arguments[signal] & 0xFFFFFFFF
         if kills:  # what a pool terminates may not be back from its last task
-            self._come_to_rest(_A_MOMENT)
+            self.settle()
         with self._lock:
             if kind == tree.FORK:
                 self._made[pid] |= procfs.own_pages(pid)

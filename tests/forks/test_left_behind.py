@@ -76,6 +76,9 @@ def one_of_each(talk, zygotes, folder):
     with talk(zygotes.get(App("bare:quiet"))) as client:
         client.get("/")
         client.current_round().finish()
+    with talk(zygotes.get(App("bare:quiet", tree=True))) as client:
+        client.call("bare:fork_a_daemon")
+        client.current_round().finish()
     for path in ("/kill", "/exit", "/hang"):
         with suppress(CowmemError), talk(zygotes.get(App("bare:dies")), timeout=0.5) as client:
             client.get(path)
