@@ -43,8 +43,8 @@ def test_every_metric_is_there(busy, measure):
         client.burst("GET", "/leak?100", times=100)
 
     sample = measure(busy, body, aging=True)
-    # Growth has a round of its own, and workers are a host's.
-    assert set(sample.values) == {*METRICS} - {"growth", "workers"}
+    # Growth has a round of its own, children are a tree's, and workers a host's.
+    assert set(sample.values) == {*METRICS} - {"growth", "children", "workers"}
     assert all(isinstance(value, int) for value in sample.values.values())
     assert sample.requests == 101
 
