@@ -35,6 +35,9 @@ Planted = NamedTuple("Planted", [("pages", int)])
 Telling = NamedTuple("Telling", [("error", int)])
 Used = NamedTuple("Used", [("pymalloc", int | None), ("libc", int | None)])
 
+# From the fork of a plain test
+Ended = NamedTuple("Ended", [("passed", bool)])
+
 # From the worker of a leak round
 Looked = NamedTuple("Looked", [])
 Left = NamedTuple("Left", [("keepers", list[tuple[Any, ...]]), ("more", list[tuple[str, int]])])
@@ -78,6 +81,7 @@ ANSWERS: dict[str, type[Answer]] = {
     messages.PLANTED: Planted,
     messages.USED: Used,
     messages.TELLING: Telling,
+    messages.ENDED: Ended,
     messages.LOOK: Looked,
     messages.LEFT: Left,
     messages.BEGIN: Begun,

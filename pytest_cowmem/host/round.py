@@ -3,6 +3,7 @@
 A round talks; host/reading.py reads.
 """
 
+import os
 import pickle
 import socket
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ class Round:
     """
 
     reads_tree = True  # where the app wants that; only a round that measures does
+    who = "the worker"  # in what is said of its end
 
     def __init__(
         self,
@@ -172,7 +174,7 @@ class Round:
         self.end()
         threads = _without_threads(self.master.facts.threads)
         self._cause = WorkerDied(
-            f"the worker {what} after {self.timeout:g} s while {self._doing}, and was killed: "
+            f"{self.who} {what} after {self.timeout:g} s while {self._doing}, and was killed: "
             f"{threads}mend the request, or raise cowmem_timeout"
         )
         return self._cause
@@ -273,13 +275,15 @@ class Round:
         forks = {*procfs.forks(self.pair.parent)} - {self.pair.worker} - self.pair.known
         if forks:
             raise CannotMeasure(
-                f"the worker had {len(forks)} live forks of its own at its end, which share the "
+                f"{self.who} had {len(forks)} live forks of its own at its end, which share the "
                 "pages that would be its private ones: count them too, with App(..., tree=True), "
                 "or let the app or the test end them first"
             )
 
     def _wait_for_all(self) -> None:
-        self.wait(self.pair.twin, self.master.pid)
+        # Where the pytest process is the master itself, it runs, and the twin alone stands still.
+        masters = {self.master.pid} - {os.getpid()}
+        self.wait(self.pair.twin, *masters)
 
     def wait(self, *others: int) -> None:
         """Wait until the worker is blocked, and other processes. WorkerDied where one is gone."""
@@ -297,7 +301,7 @@ class Round:
             hung_up = not has_ended(self.pair.worker) and self.alive
             code = self.end()
             what = "closed its connection to the test" if hung_up else ended(code)
-            self._cause = WorkerDied(f"the worker {what} while {self._doing}")
+            self._cause = WorkerDied(f"{self.who} {what} while {self._doing}")
         return self._cause
 
     def end(self) -> int | None:

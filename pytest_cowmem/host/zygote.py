@@ -23,7 +23,7 @@ from pytest_cowmem.zygote import messages, pauses, process, start, wire
 
 # Nanoseconds of the collection of pauses.calibrate() on the reference machine. It took 1.8 to
 # 2.2 ms on an AMD EPYC, CPython 3.10 to 3.13.
-_REFERENCE_NS = 2_000_000
+REFERENCE_NS = 2_000_000
 # The shell's notes to itself, and pytest's own variables. They differ from run to run, and their
 # strings would lie on the zygote's heap.
 _NOT_INHERITED = ("_", "COLUMNS", "LINES", "OLDPWD", "SHLVL")
@@ -151,7 +151,7 @@ class Zygote:
         size = procfs.anonymous(self.pid) - self.facts.ballast
         self.size = round(size / procfs.PAGE) * procfs.PAGE
         self.mapped = procfs.mapped(self.pid)
-        self.gc_scale = _REFERENCE_NS / self.facts.gc_speed
+        self.gc_scale = REFERENCE_NS / self.facts.gc_speed
         self.ready = True
 
     @property

@@ -43,7 +43,7 @@ class Gate:
     `accepted` is the baseline's entry for the test, or for its `former` id where it was renamed.
     `recorded` is the environment that it was written in. `compatible` says whether the baseline is
     empty or has a profile for this environment. `update` is the mode in which the baseline is about
-    to accept what is measured, if any.
+    to accept what is measured, if any. One that is not `compared` has a budget alone, and no entry.
     """
 
     conditions: Conditions
@@ -57,6 +57,7 @@ class Gate:
     ci: bool = False
     ratchet: bool = False
     update: str | None = None
+    compared: bool = True
 
     def judge(self, measurement: Measurement) -> Ruling:
         """Judge every metric that was measured, budgeted or accepted, in the order of METRICS."""
@@ -106,7 +107,7 @@ class Gate:
 
     def _gravest(self, judgments: Iterable[Judgment]) -> Verdict:
         verdicts = {judgment.verdict for judgment in judgments} | {Verdict.OK}
-        if self.accepted is None:
+        if self.accepted is None and self.compared:
             verdicts.add(Verdict.NEW if self.compatible else Verdict.INCOMPATIBLE)
         return next(verdict for verdict in Verdict if verdict in verdicts)
 

@@ -51,7 +51,8 @@ class Document:
     @property
     def environments(self) -> Mapping[str, Environment]:
         """The environment of each profile that was measured in."""
-        return {record.profile: record.environment for record in self.records}
+        measured = [record for record in self.records if not record.plain]
+        return {record.profile: record.environment for record in measured}
 
     @property
     def unwritten(self) -> tuple[Record, ...]:

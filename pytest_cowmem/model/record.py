@@ -46,7 +46,8 @@ class Record:
 
     `shared` names the test whose explanation is this red one's too, or may be. `left_out` is how
     many red tests were traced where this one was not for that, else 0. `what_if` is what it costs
-    as configured, and under other policies, where that was asked for.
+    as configured, and under other policies, where that was asked for. `plain` says that the body
+    itself ran in the fork, of pytest: no baseline has such a test.
     """
 
     test: str
@@ -69,6 +70,7 @@ class Record:
     what_if: tuple[Outcome, ...] = ()
     brought: tuple[tuple[str, int, int], ...] = ()
     interface: str = "wsgi"
+    plain: bool = False
 
     def judgment(self, metric: str) -> Judgment | None:
         """What was said of one metric."""

@@ -27,6 +27,8 @@ def by_app(records: Sequence[Record]) -> dict[str, list[Record]]:
     """The records of each app, by its name and how it differs from others of that name."""
     found: dict[tuple[str, Options], list[Record]] = {}
     for record in records:
+        if record.plain:
+            continue
         found.setdefault((record.app, tuple(sorted(record.options.items()))), []).append(record)
     named = {}
     for (app, options), of_app in found.items():

@@ -10,7 +10,6 @@ from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError, wrong_and_right
 from pytest_cowmem.model.metrics import WORKERS
 from pytest_cowmem.run.items import app_of, budget_of, id_of, is_measured, keep_id
-from pytest_cowmem.run.measured import SCENARIO
 
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
@@ -94,19 +93,14 @@ def _file(nodeid: str) -> str:
 
 
 def keep_measured(config: pytest.Config, items: list[pytest.Item], baseline: Baseline) -> None:
-    """Deselect the tests that measure nothing; one that has an entry measures."""
+    """Deselect the tests that measure nothing; one that has an entry or a budget measures."""
     recorded = {test for profile in baseline.profiles.values() for test in profile.tests}
-    others = [item for item in items if not (is_measured(item) or id_of(item) in recorded)]
+    kept = [item for item in items if _measures(item) or id_of(item) in recorded]
+    others = [item for item in items if item not in kept]
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = [item for item in items if is_measured(item) or id_of(item) in recorded]
+        items[:] = kept
 
 
-def refuse_unmeasured_budget(item: pytest.Item) -> None:
-    """Fail a test that is set up, and whose budget is never measured, which would look kept."""
-    if item.get_closest_marker("mem_budget") and SCENARIO not in item.stash:
-        pytest.fail(
-            "mem_budget holds what a forked worker costs, and this test forks none: "
-            "let it use the cow_worker fixture, or take the marker off",
-            pytrace=False,
-        )
+def _measures(item: pytest.Item) -> bool:
+    return is_measured(item) or item.get_closest_marker("mem_budget") is not None

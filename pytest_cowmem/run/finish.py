@@ -79,10 +79,10 @@ def _advised(records: Sequence[Record]) -> Iterator[Advised]:
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:
     """The entries whose test is gone, in the profiles this run measured in, or would have."""
-    records = outcomes.records.values()
-    profiles = {record.profile for record in records} or {profile_key(os.environ)}
+    records = {test: record for test, record in outcomes.records.items() if not record.plain}
+    profiles = {record.profile for record in records.values()} or {profile_key(os.environ)}
     stale = gone.find(session, collected, profiles, outcomes.idle)
-    return [(profile, test) for profile, test in stale if test not in outcomes.records]
+    return [(profile, test) for profile, test in stale if test not in records]
 
 
 def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone) -> Document:
@@ -93,7 +93,7 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
     Tests in `unfit` failed after they were measured: the baseline does not learn them.
     """
     assert run.update is not None
-    records = [record for record in run.records if record.test not in unfit]
+    records = [it for it in run.records if not (it.plain or it.test in unfit)]
     dropped = stale if run.update in ("changed", "all") else []
     new, changes = update(session.baseline, run.update, records, dropped)
     if changes:

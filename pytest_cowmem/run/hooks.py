@@ -14,7 +14,7 @@ from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
-from pytest_cowmem.run import collection, finish, measured
+from pytest_cowmem.run import collection, finish, measured, plain
 from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
@@ -68,9 +68,18 @@ class Measuring:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         measured.forget(self.session, item)
+        plain.forget(item)
         result = yield
-        collection.refuse_unmeasured_budget(item)
+        plain.check_budget(item)
         return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        return (yield from plain.call(self.session, item))
+
+    @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_call")
+    def pytest_runtest_call_body(self, item: pytest.Item) -> Generator[None, object, object]:
+        return (yield from plain.body(item, self.session.settings.strict))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
@@ -82,11 +91,18 @@ class Measuring:
         measured.run(pyfuncitem, scenario, lambda: call(pyfuncitem=pyfuncitem))
         return True
 
+    @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_makereport")
+    def pytest_runtest_makereport_of_fork(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> pytest.TestReport | None:
+        return plain.report_of_fork(item, call.when)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
+        plain.restore(report, item)
         put_on(report, item)
         if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text
             self.session.causes.forget(id_of(item))

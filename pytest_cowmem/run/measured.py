@@ -39,7 +39,7 @@ BODY = pytest.StashKey[bool]()  # whether the test's body was called
 # The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
 _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
 _GOING = "; what they do after 1 s is in the figures by chance"
-_CHILDREN = (
+CHILDREN = (
     "the worker had children that ended in time, and what they took is in no figure: "
     "App(..., tree=True) counts it"
 )
@@ -176,14 +176,10 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         if scenario.settings.prove and not record.failed:
             record = scenario.prove(counted, record)
     except (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest) as error:
-        verb = "expected to fail" if isinstance(error, pytest.xfail.Exception) else "skipped itself"
-        item.stash[LEFT] = f"{verb} in round {rounds}"
+        item.stash[LEFT] = f"{left_by(error)} in round {rounds}"
         if not scenario.settings.strict:
             raise
-        problem = (
-            f"the test {item.stash[LEFT]} ({error}), so it was not measured, which --cowmem-strict "
-            "does not allow: skip it by a mark or in a fixture, or let every round run through"
-        )
+        problem = not_allowed(item.stash[LEFT], error)
     except CowmemError as error:
         if end_at_the_test(error.__traceback__, item):
             raise
@@ -204,10 +200,23 @@ def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -
         pytest.fail(explain_failure(record, scenario.settings.invocation), pytrace=False)
 
 
+def left_by(error: BaseException) -> str:
+    """How a body that raised this has left."""
+    return "expected to fail" if isinstance(error, pytest.xfail.Exception) else "skipped itself"
+
+
+def not_allowed(left: str, error: BaseException) -> str:
+    """Why a test that left so fails where strict."""
+    return (
+        f"the test {left} ({error}), so it was not measured, which --cowmem-strict "
+        "does not allow: skip it by a mark or in a fixture, or let every round run through"
+    )
+
+
 def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Record) -> Record:
     """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
-        note = _UNTOLD if scenario.master.app.tree else _CHILDREN
+        note = _UNTOLD if scenario.master.app.tree else CHILDREN
         record = replace(record, notes=(*record.notes, note))
     if going := record.measurement.going:
         note = f"tasks that requests had started went on for long: {', '.join(going)}{_GOING}"

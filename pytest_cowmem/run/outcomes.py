@@ -62,10 +62,12 @@ class Outcomes:
 def put_on(report: pytest.TestReport, item: pytest.Item) -> None:
     """Have a report carry the test's id, its record, and how it came to have none."""
     carried, called, worker = vars(report), report.when == "call", SCENARIO in item.stash
+    budgeted = item.get_closest_marker("mem_budget") is not None
     carried["cowmem_test"] = id_of(item)
     carried["cowmem_idle"] = called and report.passed and not worker
     carried["cowmem_unmeasured"] = ""
     if called and RECORD in item.stash:
         carried["cowmem"] = item.stash[RECORD].to_dict()
-    elif called and worker and report.skipped:
-        carried["cowmem_unmeasured"] = item.stash[LEFT] or "failed, as its xfail mark expects"
+    elif called and (worker or budgeted) and not report.failed:
+        failed = "failed, as its xfail mark expects" if report.skipped else ""
+        carried["cowmem_unmeasured"] = item.stash[LEFT] or failed

@@ -53,6 +53,10 @@ ARM = "arm"  # record collections from now on; back: alive
 # there Python runs its handlers.
 SIGNAL = signal.SIGRTMAX - 1
 
+# To the fork of a plain test
+BODY = "body"  # run the test's body; back: ended
+JUDGED = "judged"  # failure: why the test is to fail, or ""; the report follows in a raw frame
+
 # To a mold, which serves requests as a worker does
 PREPARE = "prepare"  # imports, serves; back: alive or failed
 REST = "rest"  # freeze, gc: come to rest as a master does, or frozen; back: alive
@@ -73,6 +77,9 @@ LOADED = "loaded"  # modules, recorded, going: functions of tasks that go on
 PLANTED = "planted"  # pages
 TELLING = "telling"  # error: a number; where it is 0, the descriptor to listen to follows
 USED = "used"  # pymalloc, libc: bytes, None of one that does not tell
+
+# From the fork of a plain test
+ENDED = "ended"  # passed: whether the body raised nothing
 
 # To the worker of a leak round; its answer has the same kind
 LOOK = "look"  # own

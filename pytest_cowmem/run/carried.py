@@ -1,0 +1,214 @@
+"""What a plain test's fork hands back of its call phase. Runs in the fork and the pytest process.
+
+All that pytest, its plugins or coverage kept in the fork's memory ends with it, but for what is
+named here.
+"""
+
+import copyreg
+import pickle
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any, TextIO
+
+import pytest
+
+Serial = dict[str, Any]
+
+
+@dataclass
+class Carried:
+    """What the fork hands back, in types that pickle has.
+
+    `report` is the report of the call phase, and `logged` are those of subtests. `sections` is what
+    was captured, and `warned` the arguments of `warnings.showwarning`. `raised` is what the body
+    raised, and `ends` what ends the run. `left` says how the body left without being measured.
+    `covered` is coverage's data.
+    """
+
+    report: Serial = field(default_factory=dict)
+    logged: list[Serial] = field(default_factory=list)
+    sections: list[tuple[str, str, str]] = field(default_factory=list)
+    warned: list[tuple[Any, ...]] = field(default_factory=list)
+    raised: BaseException | None = None
+    ends: BaseException | None = None
+    left: str = ""
+    covered: bytes = b""
+
+
+LOGGED = pytest.StashKey[list[pytest.TestReport]]()  # in the fork
+
+
+class _Logged:
+    """Keeps reports that are logged in the fork, as those of subtests, for all other plugins."""
+
+    def __init__(self, reports: list[pytest.TestReport]) -> None:
+        self.reports = reports
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.reports.append(report)
+
+
+def call(item: pytest.Item) -> Carried:
+    """Run the call phase of a test; what is to be handed back. Runs in the fork."""
+    carried = Carried()
+    config, logged = item.config, item.stash.setdefault(LOGGED, [])
+    hook = config.hook.pytest_runtest_logreport
+    for implementation in [*hook.get_hookimpls()]:
+        hook._remove_plugin(implementation.plugin)  # they would print here, and again in pytest
+    config.pluginmanager.register(_Logged(logged))
+    sections = len(item._report_sections)
+    ending = (KeyboardInterrupt, pytest.exit.Exception)
+    with _noting_warnings(carried.warned):
+        try:
+            found = pytest.CallInfo.from_call(
+                lambda: item.ihook.pytest_runtest_call(item=item), "call", reraise=ending
+            )
+            report = item.ihook.pytest_runtest_makereport(item=item, call=found)
+        except ending as error:
+            carried.ends = _portable(error)
+            return carried
+    carried.report = _serial(config, report)
+    carried.logged = [_serial(config, each) for each in logged]
+    carried.sections = item._report_sections[sections:]
+    carried.raised = _portable(found.excinfo.value) if found.excinfo else None
+    carried.covered = _covered()
+    return carried
+
+
+@contextmanager
+def _noting_warnings(noted: list[tuple[Any, ...]]) -> Iterator[None]:
+    """Note the warnings that would reach pytest, or a fixture as recwarn; they do all the same."""
+    show = warnings.showwarning
+
+    def note(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        noted.append((_portable_warning(message), category, filename, lineno))
+        show(message, category, filename, lineno, file, line)
+
+    warnings.showwarning = note
+    try:
+        yield
+    finally:
+        warnings.showwarning = show
+
+
+def _outcome(name: str, *arguments: Any) -> BaseException:
+    """One of pytest's own exceptions, as of `pytest.skip`."""
+    exception: type[BaseException] = getattr(pytest, name).Exception
+    return exception(*arguments)
+
+
+def _reduced(error: Any) -> tuple[Any, ...]:
+    return _outcome, (_OUTCOMES[type(error)], error.msg)
+
+
+def _reduced_exit(error: Any) -> tuple[Any, ...]:
+    return _outcome, ("exit", error.msg, error.returncode)
+
+
+# pytest says that they are builtins, where pickle does not find them.
+_OUTCOMES = {pytest.fail.Exception: "fail", pytest.skip.Exception: "skip"}
+for _kind in _OUTCOMES:
+    copyreg.pickle(_kind, _reduced)
+copyreg.pickle(pytest.exit.Exception, _reduced_exit)
+
+
+def _portable_warning(message: Warning | str) -> Warning | str:
+    return message if _travels(message) else str(message)
+
+
+def _portable(error: BaseException) -> BaseException:
+    """The same exception where pickle has it, without its traceback; else a failure that names it.
+
+    The report has all that is shown of it. Plugins ask for its type, to run a test again for one.
+    """
+    if _travels(error):
+        return error
+    return pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False)
+
+
+def _travels(value: object) -> bool:
+    """Whether pickle gives a value back."""
+    try:
+        pickle.loads(pickle.dumps(value))
+    except Exception:  # whatever a foreign __reduce__ or __init__ raises
+        return False
+    return True
+
+
+def _serial(config: pytest.Config, report: pytest.TestReport) -> Serial:
+    """A report as a dict, without what pickle does not have of what other plugins put on it.
+
+    What this plugin puts on reports is put on them in the pytest process.
+    """
+    data: Serial = config.hook.pytest_report_to_serializable(config=config, report=report)
+    return {
+        name: value
+        for name, value in data.items()
+        if _travels(value) and not name.startswith("cowmem")
+    }
+
+
+def _coverage() -> Any:
+    """The coverage.Coverage that runs here, None where none does."""
+    module = sys.modules.get("coverage")
+    return module.Coverage.current() if module else None
+
+
+def _covered() -> bytes:
+    """What coverage has measured in the fork, as its data dumps itself; empty without it."""
+    coverage = _coverage()
+    if coverage is None:
+        return b""
+    coverage.stop()
+    dumped: bytes = coverage.get_data().dumps()
+    return dumped
+
+
+def take(item: pytest.Item, carried: Carried) -> None:
+    """Have pytest and its plugins know of a fork's call phase. Runs in the pytest process."""
+    if carried.ends is not None:
+        raise carried.ends
+    for arguments in carried.warned:
+        warnings.showwarning(*arguments)
+    item._report_sections.extend(carried.sections)
+    item.user_properties[:] = carried.report["user_properties"]
+    for data in carried.logged:
+        item.ihook.pytest_runtest_logreport(report=report_of(item.config, data))
+    if carried.covered:
+        _add_coverage(carried.covered)
+
+
+def _add_coverage(dumped: bytes) -> None:
+    coverage = _coverage()
+    if coverage is not None:
+        data = sys.modules["coverage"].CoverageData(no_disk=True)
+        data.loads(dumped)
+        coverage.get_data().update(data)
+
+
+def report_of(config: pytest.Config, data: Serial) -> pytest.TestReport:
+    """A report that came out of the fork. To make one takes its data apart."""
+    found = config.hook.pytest_report_from_serializable(config=config, data=deepcopy(data))
+    assert isinstance(found, pytest.TestReport)
+    return found
+
+
+def replay(carried: Carried) -> Callable[[], None]:
+    """What ends as the body did in the fork, for the hooks that stand around it."""
+
+    def runtest() -> None:
+        if carried.raised is not None:
+            raise carried.raised
+
+    return runtest
