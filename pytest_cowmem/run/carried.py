@@ -171,6 +171,8 @@ def _covered() -> bytes:
     if coverage is None:
         return b""
     coverage.stop()
+    # It would erase the file of that name, which pytest's process may have open (sqldata.py).
+    coverage._data._no_disk = True
     dumped: bytes = coverage.get_data().dumps()
     return dumped
 

@@ -81,14 +81,20 @@ class Measuring:
     def pytest_runtest_call_body(self, item: pytest.Item) -> Generator[None, object, object]:
         return (yield from plain.body(item, self.session.settings.strict))
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_pyfunc_call")
+    def pytest_pyfunc_call_of_all(
+        self, pyfuncitem: pytest.Function
+    ) -> Generator[None, object, object]:
+        pyfuncitem.stash[measured.FUNCTION] = pyfuncitem.obj
+        return (yield)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_pyfunc_call(self, pyfuncitem: pytest.Function) -> object:
         pyfuncitem.stash[measured.BODY] = True
         scenario = pyfuncitem.stash.get(measured.SCENARIO, None)
         if scenario is None or scenario.running:
             return None  # within a round pytest, or another plugin, calls the function as ever
-        call = pyfuncitem.ihook.pytest_pyfunc_call
-        measured.run(pyfuncitem, scenario, lambda: call(pyfuncitem=pyfuncitem))
+        measured.run(pyfuncitem, scenario, lambda: measured.call(pyfuncitem))
         return True
 
     @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_makereport")

@@ -35,6 +35,7 @@ SCENARIO = pytest.StashKey[Scenario]()
 RECORD = pytest.StashKey[Record]()
 LEFT = pytest.StashKey[str]()  # how the body left a round without being measured
 BODY = pytest.StashKey[bool]()  # whether the test's body was called
+FUNCTION = pytest.StashKey[Callable[..., object]]()  # the test's, before other plugins wrap it
 
 # The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
 _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
@@ -153,6 +154,12 @@ def gc_state(master: Preforked) -> str:
     state = "on" if facts.gc_enabled else "off"
     thresholds = " ".join(map(str, facts.gc_thresholds))
     return f"{master.app.gc}: {state}, {thresholds}"
+
+
+def call(item: pytest.Function) -> None:
+    """Call a test's function as pytest does, anew: other plugins wrap it once a round."""
+    item.obj = item.stash[FUNCTION]
+    item.ihook.pytest_pyfunc_call(pyfuncitem=item)
 
 
 def run(item: pytest.Function, scenario: Scenario, body: Callable[[], object]) -> None:
