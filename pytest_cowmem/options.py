@@ -21,8 +21,8 @@ def update_mode(text: str) -> str:
 
 # Yes-or-no options, with an ini twin each: name, help text.
 FLAGS = {
-    "cowmem": "measure the tests that use cow_worker, and gate them",
-    "cowmem_only": "run only the tests that use cow_worker (with --cowmem)",
+    "cowmem": "measure the tests that use cow_worker or have a budget, and gate them",
+    "cowmem_only": "run only the tests that are measured (with --cowmem)",
     "cowmem_strict": "fail on what has no baseline (the default where CI is set), is missing, or "
     "when nothing was measured",
     "cowmem_explain": "say where every test's private bytes went, not only those that are red",

@@ -12,7 +12,7 @@ __all__ = ["cow_app", "cow_worker", "cow_zygote"]
 
 MARKERS = (
     "mem_budget(private=..., growth=..., rounds=..., tolerance=...): "
-    "limits for what a forked worker may cost, by metric",
+    "limits for what a forked worker, or the test's own body in a fork, may cost, by metric",
     "cow_app(target, gc=..., env=..., pythonpath=..., preload=..., prepare=..., after_fork=..., "
     "interface=...): "
     "the app to preload for this test, class or module",

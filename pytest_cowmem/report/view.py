@@ -162,12 +162,12 @@ def _pauses(record: Record) -> str:
 
 def _why_nothing(document: Document) -> str:
     if document.tests and document.complete:
-        return "no test that uses cow_worker has passed its own assertions"
+        return "no test that uses cow_worker or has a budget has passed its own assertions"
     if document.broken:
         return f"not all of {_first(document.broken)} was collected"
     if not document.complete:
         return "the run ended before its first measured test did"
-    return "there is no test that uses cow_worker"
+    return "there is no test that uses cow_worker or has a budget"
 
 
 def _first(names: Sequence[str]) -> str:

@@ -1,6 +1,8 @@
 """What is decided of the collected tests before any runs. Runs in the pytest process."""
 
 from dataclasses import dataclass, field
+from itertools import compress
+from operator import not_
 
 import pytest
 
@@ -9,7 +11,7 @@ from pytest_cowmem.model.app import App
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError, wrong_and_right
 from pytest_cowmem.model.metrics import WORKERS
-from pytest_cowmem.run.items import app_of, budget_of, id_of, is_measured, keep_id
+from pytest_cowmem.run.items import app_of, budget_of, has_budget, id_of, is_measured, keep_id
 
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
@@ -18,13 +20,15 @@ _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 class Collected:
     """What was collected: each file's tests, and what is known of the files.
 
-    `measured` names the tests that use the worker. `whole` names the files none of whose tests was
+    `measured` names the tests that use the worker, and `plain` those that have a budget without
+    one. `whole` names the files none of whose tests was
     left out, and `broken` those a part of which could not be collected. `usage_error` is the first
     invalid marker, where an xdist worker has to carry it.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
     measured: list[str] = field(default_factory=list)
+    plain: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     usage_error: str = ""
@@ -74,6 +78,8 @@ def note_item(collected: Collected, item: pytest.Item) -> None:
     collected.files.setdefault(_file(item.nodeid), []).append(item.nodeid)
     if is_measured(item):
         collected.measured.append(item.nodeid)
+    elif has_budget(item):
+        collected.plain.append(item.nodeid)
 
 
 def note_whole(collected: Collected, config: pytest.Config) -> None:
@@ -95,12 +101,8 @@ def _file(nodeid: str) -> str:
 def keep_measured(config: pytest.Config, items: list[pytest.Item], baseline: Baseline) -> None:
     """Deselect the tests that measure nothing; one that has an entry or a budget measures."""
     recorded = {test for profile in baseline.profiles.values() for test in profile.tests}
-    kept = [item for item in items if _measures(item) or id_of(item) in recorded]
-    others = [item for item in items if item not in kept]
+    measures = [is_measured(it) or has_budget(it) or id_of(it) in recorded for it in items]
+    others = [*compress(items, map(not_, measures))]
     if others:
         config.hook.pytest_deselected(items=others)
-        items[:] = kept
-
-
-def _measures(item: pytest.Item) -> bool:
-    return is_measured(item) or item.get_closest_marker("mem_budget") is not None
+        items[:] = compress(items, measures)

@@ -49,7 +49,7 @@ def document(
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),
-        tests=len(collected.measured),
+        tests=len(collected.measured) + len(collected.plain),
         broken=tuple(dict.fromkeys(collected.broken)),
         complete=complete,
         stale=tuple(test for _, test in stale),

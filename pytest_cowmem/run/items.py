@@ -76,6 +76,11 @@ def app_of(item: pytest.Item, base: object) -> App:
     return app
 
 
+def has_budget(item: pytest.Item) -> bool:
+    """Whether a test has a mem_budget marker."""
+    return item.get_closest_marker("mem_budget") is not None
+
+
 def budget_of(item: pytest.Item) -> Budget:
     """The budget of a test, from its mem_budget markers."""
     markers = item.iter_markers("mem_budget")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.run.items import id_of
+from pytest_cowmem.run.items import has_budget, id_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 
 _RERUN = "rerun"  # the outcome that pytest-rerunfailures gives an attempt that is not the last
@@ -62,12 +62,11 @@ class Outcomes:
 def put_on(report: pytest.TestReport, item: pytest.Item) -> None:
     """Have a report carry the test's id, its record, and how it came to have none."""
     carried, called, worker = vars(report), report.when == "call", SCENARIO in item.stash
-    budgeted = item.get_closest_marker("mem_budget") is not None
     carried["cowmem_test"] = id_of(item)
     carried["cowmem_idle"] = called and report.passed and not worker
     carried["cowmem_unmeasured"] = ""
     if called and RECORD in item.stash:
         carried["cowmem"] = item.stash[RECORD].to_dict()
-    elif called and (worker or budgeted) and not report.failed:
+    elif called and (worker or has_budget(item)) and not report.failed:
         failed = "failed, as its xfail mark expects" if report.skipped else ""
         carried["cowmem_unmeasured"] = item.stash[LEFT] or failed

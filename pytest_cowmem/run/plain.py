@@ -26,7 +26,7 @@ from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.failure import explain_failure
 from pytest_cowmem.run import carried
 from pytest_cowmem.run.carried import Carried
-from pytest_cowmem.run.items import budget_of, id_of
+from pytest_cowmem.run.items import budget_of, has_budget, id_of
 from pytest_cowmem.run.measured import CHILDREN, LEFT, RECORD, SCENARIO, left_by, not_allowed
 from pytest_cowmem.run.session import Session
 
@@ -42,7 +42,7 @@ _NOT_TRACED = (
 
 def is_plain(item: pytest.Item) -> bool:
     """Whether a test that is set up has a budget and no worker."""
-    return item.get_closest_marker("mem_budget") is not None and SCENARIO not in item.stash
+    return has_budget(item) and SCENARIO not in item.stash
 
 
 def forget(item: pytest.Item) -> None:

@@ -278,8 +278,11 @@ def test_the_view_says_first_that_figures_are_unverified():
 @pytest.mark.parametrize(
     ("run", "why"),
     [
-        ({}, "there is no test that uses cow_worker"),
-        ({"tests": 2}, "no test that uses cow_worker has passed its own assertions"),
+        ({}, "there is no test that uses cow_worker or has a budget"),
+        (
+            {"tests": 2},
+            "no test that uses cow_worker or has a budget has passed its own assertions",
+        ),
         ({"broken": ("a.py",), "complete": False}, "not all of a.py was collected"),
         ({"broken": tuple("abcd")}, "not all of a, b, c, ... was collected"),
         ({"tests": 2, "complete": False}, "the run ended before its first measured test did"),
