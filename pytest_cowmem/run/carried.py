@@ -8,18 +8,20 @@ import copyreg
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TextIO
 
 import pytest
 
+from pytest_cowmem.run.measured import LEFT
+
 Serial = dict[str, Any]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Carried:
     """What the fork hands back, in types that pickle has.
 
@@ -29,10 +31,10 @@ class Carried:
     `covered` is coverage's data.
     """
 
-    report: Serial = field(default_factory=dict)
-    logged: list[Serial] = field(default_factory=list)
-    sections: list[tuple[str, str, str]] = field(default_factory=list)
-    warned: list[tuple[Any, ...]] = field(default_factory=list)
+    report: Serial | None = None
+    logged: Sequence[Serial] = ()
+    sections: Sequence[tuple[str, str, str]] = ()
+    warned: Sequence[tuple[Any, ...]] = ()
     raised: BaseException | None = None
     ends: BaseException | None = None
     left: str = ""
@@ -54,29 +56,36 @@ class _Logged:
 
 def call(item: pytest.Item) -> Carried:
     """Run the call phase of a test; what is to be handed back. Runs in the fork."""
-    carried = Carried()
     config, logged = item.config, item.stash.setdefault(LOGGED, [])
-    hook = config.hook.pytest_runtest_logreport
-    for implementation in [*hook.get_hookimpls()]:
-        hook._remove_plugin(implementation.plugin)  # they would print here, and again in pytest
-    config.pluginmanager.register(_Logged(logged))
+    _keep_logged(config, logged)
     sections = len(item._report_sections)
     ending = (KeyboardInterrupt, pytest.exit.Exception)
-    with _noting_warnings(carried.warned):
+    warned: list[tuple[Any, ...]] = []
+    with _noting_warnings(warned):
         try:
             found = pytest.CallInfo.from_call(
                 lambda: item.ihook.pytest_runtest_call(item=item), "call", reraise=ending
             )
             report = item.ihook.pytest_runtest_makereport(item=item, call=found)
         except ending as error:
-            carried.ends = _portable(error)
-            return carried
-    carried.report = _serial(config, report)
-    carried.logged = [_serial(config, each) for each in logged]
-    carried.sections = item._report_sections[sections:]
-    carried.raised = _portable(found.excinfo.value) if found.excinfo else None
-    carried.covered = _covered()
-    return carried
+            return Carried(ends=_portable(error))
+    return Carried(
+        report=_serial(config, report),
+        logged=[_serial(config, each) for each in logged],
+        sections=item._report_sections[sections:],
+        warned=warned,
+        raised=_portable(found.excinfo.value) if found.excinfo else None,
+        left=item.stash[LEFT],
+        covered=_covered(),
+    )
+
+
+def _keep_logged(config: pytest.Config, reports: list[pytest.TestReport]) -> None:
+    """Have no plugin but one of ours hear of reports: it would print here, and again in pytest."""
+    hook = config.hook.pytest_runtest_logreport
+    for implementation in [*hook.get_hookimpls()]:
+        hook._remove_plugin(implementation.plugin)
+    config.pluginmanager.register(_Logged(reports))
 
 
 @contextmanager
@@ -181,6 +190,7 @@ def take(item: pytest.Item, carried: Carried) -> None:
     """Have pytest and its plugins know of a fork's call phase. Runs in the pytest process."""
     if carried.ends is not None:
         raise carried.ends
+    assert carried.report is not None
     for arguments in carried.warned:
         warnings.showwarning(*arguments)
     item._report_sections.extend(carried.sections)

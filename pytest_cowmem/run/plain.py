@@ -98,9 +98,7 @@ def run(session: Session, item: pytest.Item) -> Carried:
             random.setstate(state)  # Python seeds it anew in each fork
             signal.setitimer(signal.ITIMER_REAL, *timer)  # a fork has none: setitimer(2)
             item.stash[FORK] = fork
-            found = carried.call(item)
-            found.left = item.stash[LEFT]
-            fork.send(pickle.dumps(found))
+            fork.send(pickle.dumps(carried.call(item)))
 
         try:
             master, timeout = PytestProcess(live), session.settings.timeout
@@ -188,9 +186,10 @@ def _left(item: pytest.Item, error: BaseException, strict: bool) -> str:
 
 def report_of_fork(item: pytest.Item, when: str | None) -> pytest.TestReport | None:
     """The report of a call phase that ran in a fork, in the pytest process."""
-    if when != "call" or CARRIED not in item.stash:
+    found = item.stash.get(CARRIED, None)
+    if when != "call" or found is None or found.report is None:
         return None
-    return carried.report_of(item.config, item.stash[CARRIED].report)
+    return carried.report_of(item.config, found.report)
 
 
 def restore(report: pytest.TestReport, item: pytest.Item) -> None:

@@ -305,7 +305,7 @@ def test_a_deselected_test_is_not_stale(shop, pytester):
 
 def test_entries_are_stale_too_where_no_measured_test_is_left(shop, pytester, baseline):
     shop("--cowmem-update")
-    nothing = "nothing was measured: there is no test that uses cow_worker"
+    nothing = "nothing was measured: there is no test that uses cow_worker or has a budget"
     for plain in ("def test_plain(): pass", "VALUE = 1"):
         pytester.makepyfile(test_shop=plain)
         shop().stdout.fnmatch_lines([nothing, "stale: test_shop.py::test_kept *"])
