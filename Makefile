@@ -12,8 +12,8 @@ SEED ?= 1
 
 DOCS = .venvs/docs
 
-.PHONY: demo record test check bench bench-real docs docs-output test-lowest test-newest coverage mutants dist \
-	venv clean
+.PHONY: demo record test check bench bench-real docs docs-output test-lowest test-newest test-neighbours coverage \
+	mutants dist venv clean
 
 demo: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem
@@ -50,6 +50,14 @@ test-lowest: .venvs/lowest/installed
 # The newest releases, pre-releases too: what comes next is seen before it is out.
 test-newest: .venvs/newest/installed
 	.venvs/newest/bin/python -m pytest --numprocesses 2 $(TESTS)
+
+# Beside other plugins: the example has the figures of its baseline, in random order too, and under
+# pytest-xdist and pytest-cov. What asks for these plugins is in tests/neighbours.
+test-neighbours: .venvs/neighbours/installed
+	cd example_project && ../.venvs/neighbours/bin/python -m pytest --cowmem --cowmem-rounds 1
+	cd example_project && ../.venvs/neighbours/bin/python -m pytest --cowmem --cowmem-rounds 1 \
+		-p no:randomly --numprocesses 2 --cov shop --cov-report= -k "search or checkout or order"
+	.venvs/neighbours/bin/python -m pytest tests/neighbours
 
 # Tests that compare figures fail here: coverage runs, and takes memory, in the measured processes.
 # Whether tests pass is for `make test` to say, so pytest's exit code 1 is fine here.
@@ -98,6 +106,11 @@ $(VENV)/installed: pyproject.toml
 .venvs/coverage/installed: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --editable '.[test]' 'coverage>=7.10'
+	touch $@
+
+.venvs/neighbours/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable '.[neighbours]'
 	touch $@
 
 # The files of a release, checked, and the wheel tried where nothing else is installed.
