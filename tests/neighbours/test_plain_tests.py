@@ -113,6 +113,8 @@ def test_coverage_alone_keeps_what_pytest_itself_ran(run, pytester):
 def test_a_test_is_run_again_for_what_its_fork_raised(run):
     result = run(
         """
+import os
+
 attempts = []
 
 @pytest.fixture
@@ -125,9 +127,16 @@ def test_again(attempt): assert attempt == 2
 
 @pytest.mark.flaky(reruns=2, only_rerun=["ValueError"])
 def test_once(attempt): assert attempt == 2
+
+@pytest.mark.flaky(reruns=1)
+def test_dies(attempt):
+    if attempt == 2:
+        os._exit(3)
+    assert attempt == 0
 """
     )
-    result.assert_outcomes(passed=1, failed=1)
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["the test's fork exited with code 3 while running *::test_dies"])
     result.stdout.fnmatch_lines(["note: an earlier attempt of this test was red (test_again)"])
 
 

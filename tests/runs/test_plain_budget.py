@@ -56,7 +56,7 @@ def test_only_the_body_runs_in_the_fork_and_it_runs_once(project, pytester):
         f"""{BUDGET}
 import os
 
-PYTEST, changed = os.getpid(), []
+PYTEST, GROUP, changed = os.getpid(), os.getpgrp(), []
 
 @pytest.fixture(scope="module", autouse=True)
 def of_module():
@@ -76,6 +76,7 @@ def test_body(of_test):
     of_test.append(1)
     changed.append(1)
     assert os.getpid() != PYTEST
+    assert os.getpgrp() == GROUP  # as one that reads from the terminal has to
 
 def test_after():
     assert changed == []
@@ -171,6 +172,58 @@ def test_all_that_a_test_may_do_looks_as_without_cowmem(project, pytester):
     assert said.count("not measured: ") == 6
     assert said.count("test_skips skipped itself") == 2
     assert "earlier attempt" not in said
+    assert "::test_parts" not in said.partition("= cowmem =")[2].partition("short test summary")[0]
+
+
+def test_hooks_and_teardown_see_the_report_whatever_a_hook_has_put_on_it(project, pytester):
+    pytester.makeconftest(
+        """
+import pytest
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    report.odd = lambda: "what pickle does not have"
+    setattr(item, "report_of_" + report.when, report)
+    return report
+"""
+    )
+    result = project(
+        f"""{BUDGET}
+@pytest.fixture(autouse=True)
+def failed(request):
+    yield
+    print("failed:", request.node.report_of_call.failed)
+
+def test_fails(): assert [] == ["of its own"]
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E * assert * == ?'of its own'?", "failed: True"])
+
+
+def test_a_body_has_its_own_filters_and_threads_warn_nobody_of_forks(project):
+    result = project(
+        f"""{BUDGET}
+import threading, warnings
+
+@pytest.fixture(scope="module")
+def thread():
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    yield
+    end.set()
+    thread.join()
+
+@pytest.mark.filterwarnings("error")
+def test_it(thread):
+    assert threading.active_count() == 1
+    with pytest.raises(DeprecationWarning):
+        warnings.warn("raised", DeprecationWarning)
+"""
+    )
+    result.assert_outcomes(passed=1)
 
 
 def test_what_a_fork_dies_of_is_named_and_the_next_test_runs(project):
