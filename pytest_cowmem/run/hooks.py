@@ -108,7 +108,6 @@ class Measuring:
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        plain.restore(report, item)
         put_on(report, item)
         if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text
             self.session.causes.forget(id_of(item))

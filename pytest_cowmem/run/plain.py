@@ -190,10 +190,3 @@ def report_of_fork(item: pytest.Item, when: str | None) -> pytest.TestReport | N
     if when != "call" or found is None or found.report is None:
         return None
     return carried.report_of(item.config, found.report)
-
-
-def restore(report: pytest.TestReport, item: pytest.Item) -> None:
-    """Take back what hooks have made of that report, since they had their say in the fork."""
-    original = report_of_fork(item, report.when)
-    if original is not None:
-        vars(report).update(vars(original))

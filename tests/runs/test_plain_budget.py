@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
+from pytest_cowmem.model.metrics import OF_PLAIN_TESTS
+
 BUDGET = "import pytest\npytestmark = pytest.mark.mem_budget(private='2 MiB')\n"
 ROWS = "ROWS = [{'number': number} for number in range(20_000)]\n"
 
@@ -181,10 +183,11 @@ def test_hooks_and_teardown_see_the_report_whatever_a_hook_has_put_on_it(project
 import pytest
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item):
+def pytest_runtest_makereport(item, call):
     report = yield
     report.odd = lambda: "what pickle does not have"
     setattr(item, "report_of_" + report.when, report)
+    setattr(item, "raised_in_" + report.when, call.excinfo and call.excinfo.typename)
     return report
 """
     )
@@ -193,13 +196,49 @@ def pytest_runtest_makereport(item):
 @pytest.fixture(autouse=True)
 def failed(request):
     yield
-    print("failed:", request.node.report_of_call.failed)
+    print(request.node.report_of_call.failed, request.node.raised_in_call)
 
 def test_fails(): assert [] == ["of its own"]
 """
     )
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["E * assert * == ?'of its own'?", "failed: True"])
+    result.stdout.fnmatch_lines(["E * assert * == ?'of its own'?", "True AssertionError"])
+
+
+def test_each_report_is_heard_of_once_and_has_the_metrics_that_need_no_master(project, pytester):
+    pytester.makeconftest(
+        """
+def pytest_runtest_logreport(report):
+    with open("heard", "a") as file:
+        print(report.when, getattr(report, "context", ""), file=file)
+    if hasattr(report, "cowmem"):
+        with open("metrics", "w") as file:
+            print(*report.cowmem["measurement"]["values"], file=file)
+"""
+    )
+    result = project(
+        BUDGET
+        + "from unittest import TestCase\n"
+        + "class TestIt(TestCase):\n"
+        + "    def test_it(self):\n"
+        + "        with self.subTest('a part'): pass\n"
+        + "        with self.subTest('another'): pass\n"
+    )
+    result.assert_outcomes(passed=1)
+    heard = (pytester.path / "heard").read_text().splitlines()
+    assert len(set(heard)) == len(heard) >= 3
+    assert tuple((pytester.path / "metrics").read_text().split()) == OF_PLAIN_TESTS
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="came with pytest 9")
+def test_a_test_is_measured_whose_part_skips_itself(project):
+    result = project(
+        BUDGET
+        + "def test_it(subtests):\n"
+        + "    with subtests.test('a part'): pytest.skip('for a reason')\n"
+    )
+    result.stdout.fnmatch_lines(["*::test_it * ok"])
+    assert "not measured" not in result.stdout.str()
 
 
 def test_a_body_has_its_own_filters_and_threads_warn_nobody_of_forks(project):
