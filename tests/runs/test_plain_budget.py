@@ -260,9 +260,11 @@ def test_it(thread):
     assert threading.active_count() == 1
     with pytest.raises(DeprecationWarning):
         warnings.warn("raised", DeprecationWarning)
+
+def test_without_a_filter(thread): pass
 """
     )
-    result.assert_outcomes(passed=1)
+    result.assert_outcomes(passed=2, warnings=0)
 
 
 def test_what_a_fork_dies_of_is_named_and_the_next_test_runs(project):
