@@ -19,6 +19,10 @@ from pytest_cowmem.report.why import bullet, modules, why, wrapped
 _MOST_NAMES = 5
 _ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
 _MOST_BESIDES = 3
+_PLAIN = (
+    "where the bytes went is not known of a plain test: to have it traced, call what it does with "
+    "cow_worker.call()"
+)
 _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
@@ -49,6 +53,8 @@ def _why(record: Record) -> Iterator[str]:
         yield from _helps(record)
     elif record.left_out:
         yield wrapped(f"not traced, since {record.left_out} other red tests were; run alone, it is")
+    elif record.plain:
+        yield wrapped(_PLAIN)
     else:
         return
     yield ""

@@ -34,10 +34,6 @@ FORK = pytest.StashKey[Fork]()  # in the fork
 CARRIED = pytest.StashKey[Carried]()
 
 _LEAVES = (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)
-_NOT_TRACED = (
-    "a plain test is not traced, so where its bytes went is not known: to see that, put what it "
-    "does into a function, and call that with cow_worker.call() in a test of its own"
-)
 
 
 def is_plain(item: pytest.Item) -> bool:
@@ -141,7 +137,7 @@ def _record(item: pytest.Item, sample: Sample) -> Record:
         judgments=ruling.judgments,
         verdict=ruling.verdict,
         failed=ruling.failed,
-        notes=(*ruling.notes, *notes, *([_NOT_TRACED] if ruling.failed else ())),
+        notes=(*ruling.notes, *notes),
         entry=Entry.of(measurement, conditions, ()),
         plain=True,
     )

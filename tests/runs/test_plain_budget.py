@@ -31,10 +31,10 @@ def test_scan():
     result.stdout.fnmatch_lines(
         [
             "private is over budget by *",
-            "note: a plain test is not traced*",
             "metric * measured * budget * baseline * difference * verdict",
             "private * 500 KiB * - * over budget",
             "imports * 0 * ok",
+            "where the bytes went is not known of a plain test: *",
             "scanning",
             "*::test_nothing * KiB * ok",
             "*::test_scan * MiB * over budget",
