@@ -40,7 +40,7 @@ FUNCTION = pytest.StashKey[Callable[..., object]]()  # the test's, before other 
 # The packages that a client is made of, and pytest-timeout, which raises wherever the test is.
 _NOT_THE_PROJECTS = ("httpx2", "pytest_cowmem", "pytest_timeout", "_pytest")
 _GOING = "; what they do after 1 s is in the figures by chance"
-CHILDREN = (
+_CHILDREN = (
     "the worker had children that ended in time, and what they took is in no figure: "
     "App(..., tree=True) counts it"
 )
@@ -223,7 +223,7 @@ def not_allowed(left: str, error: BaseException) -> str:
 def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Record) -> Record:
     """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
-        note = _UNTOLD if scenario.master.app.tree else CHILDREN
+        note = _UNTOLD if scenario.master.app.tree else _CHILDREN
         record = replace(record, notes=(*record.notes, note))
     if going := record.measurement.going:
         note = f"tasks that requests had started went on for long: {', '.join(going)}{_GOING}"

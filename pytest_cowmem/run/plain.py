@@ -27,12 +27,13 @@ from pytest_cowmem.report.failure import explain_failure
 from pytest_cowmem.run import carried
 from pytest_cowmem.run.carried import Carried
 from pytest_cowmem.run.items import budget_of, has_budget, id_of
-from pytest_cowmem.run.measured import CHILDREN, LEFT, RECORD, SCENARIO, left_by, not_allowed
+from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO, left_by, not_allowed
 from pytest_cowmem.run.session import Session
 
 FORK = pytest.StashKey[Fork]()  # in the fork
 CARRIED = pytest.StashKey[Carried]()
 
+_CHILDREN = "the test's fork had children that ended in time, and what they took is in no figure"
 _LEAVES = (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)
 
 
@@ -126,7 +127,7 @@ def _record(item: pytest.Item, sample: Sample) -> Record:
     measurement = Measurement.of([sample])
     conditions = Conditions(profile_key(os.environ), {}, "", "", "")
     ruling = Gate(conditions, budget_of(item), {}, compared=False).judge(measurement)
-    notes = (CHILDREN,) if measurement.children_ended else ()
+    notes = (_CHILDREN,) if measurement.children_ended else ()
     return Record(
         test=id_of(item),
         profile=conditions.profile,
