@@ -8,15 +8,12 @@ import copyreg
 import pickle
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import Any
 
 import pytest
-
-from pytest_cowmem.run.measured import LEFT
 
 Serial = dict[str, Any]
 
@@ -41,76 +38,6 @@ class Carried:
     covered: bytes = b""
 
 
-LOGGED = pytest.StashKey[list[pytest.TestReport]]()  # in the fork
-
-
-class _Logged:
-    """Keeps reports that are logged in the fork, as those of subtests, for all other plugins."""
-
-    def __init__(self, reports: list[pytest.TestReport]) -> None:
-        self.reports = reports
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.reports.append(report)
-
-
-def call(item: pytest.Item) -> Carried:
-    """Run the call phase of a test; what is to be handed back. Runs in the fork."""
-    config, logged = item.config, item.stash.setdefault(LOGGED, [])
-    _keep_logged(config, logged)
-    sections = len(item._report_sections)
-    ending = (KeyboardInterrupt, pytest.exit.Exception)
-    warned: list[tuple[Any, ...]] = []
-    with _noting_warnings(warned):
-        try:
-            found = pytest.CallInfo.from_call(
-                lambda: item.ihook.pytest_runtest_call(item=item), "call", reraise=ending
-            )
-            report = item.ihook.pytest_runtest_makereport(item=item, call=found)
-        except ending as error:
-            return Carried(ends=_portable(error))
-    return Carried(
-        report=_serial(config, report),
-        logged=[_serial(config, each) for each in logged],
-        sections=item._report_sections[sections:],
-        warned=warned,
-        raised=_portable(found.excinfo.value) if found.excinfo else None,
-        left=item.stash[LEFT],
-        covered=_covered(),
-    )
-
-
-def _keep_logged(config: pytest.Config, reports: list[pytest.TestReport]) -> None:
-    """Have no plugin but one of ours hear of reports: it would print here, and again in pytest."""
-    hook = config.hook.pytest_runtest_logreport
-    for implementation in [*hook.get_hookimpls()]:
-        hook._remove_plugin(implementation.plugin)
-    config.pluginmanager.register(_Logged(reports))
-
-
-@contextmanager
-def _noting_warnings(noted: list[tuple[Any, ...]]) -> Iterator[None]:
-    """Note the warnings that would reach pytest, or a fixture as recwarn; they do all the same."""
-    show = warnings.showwarning
-
-    def note(
-        message: Warning | str,
-        category: type[Warning],
-        filename: str,
-        lineno: int,
-        file: TextIO | None = None,
-        line: str | None = None,
-    ) -> None:
-        noted.append((_portable_warning(message), category, filename, lineno))
-        show(message, category, filename, lineno, file, line)
-
-    warnings.showwarning = note
-    try:
-        yield
-    finally:
-        warnings.showwarning = show
-
-
 def _outcome(name: str, *arguments: Any) -> BaseException:
     """One of pytest's own exceptions, as of `pytest.skip`."""
     exception: type[BaseException] = getattr(pytest, name).Exception
@@ -132,21 +59,17 @@ for _kind in _OUTCOMES:
 copyreg.pickle(pytest.exit.Exception, _reduced_exit)
 
 
-def _portable_warning(message: Warning | str) -> Warning | str:
-    return message if _travels(message) else str(message)
-
-
-def _portable(error: BaseException) -> BaseException:
+def portable(error: BaseException) -> BaseException:
     """The same exception where pickle has it, without its traceback; else a failure that names it.
 
     The report has all that is shown of it. Plugins ask for its type, to run a test again for one.
     """
-    if _travels(error):
+    if travels(error):
         return error
     return pytest.fail.Exception(f"{type(error).__name__}: {error}", pytrace=False)
 
 
-def _travels(value: object) -> bool:
+def travels(value: object) -> bool:
     """Whether pickle gives a value back."""
     try:
         pickle.loads(pickle.dumps(value))
@@ -155,7 +78,7 @@ def _travels(value: object) -> bool:
     return True
 
 
-def _serial(config: pytest.Config, report: pytest.TestReport) -> Serial:
+def serial(config: pytest.Config, report: pytest.TestReport) -> Serial:
     """A report as a dict, without what pickle does not have of what other plugins put on it.
 
     What this plugin puts on reports is put on them in the pytest process.
@@ -164,7 +87,7 @@ def _serial(config: pytest.Config, report: pytest.TestReport) -> Serial:
     return {
         name: value
         for name, value in data.items()
-        if _travels(value) and not name.startswith("cowmem")
+        if travels(value) and not name.startswith("cowmem")
     }
 
 
@@ -174,7 +97,7 @@ def _coverage() -> Any:
     return module.Coverage.current() if module else None
 
 
-def _covered() -> bytes:
+def covered() -> bytes:
     """What coverage has measured in the fork, as its data dumps itself; empty without it."""
     coverage = _coverage()
     if coverage is None:

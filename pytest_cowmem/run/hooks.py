@@ -14,7 +14,7 @@ from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
-from pytest_cowmem.run import collection, finish, measured, plain
+from pytest_cowmem.run import collection, finish, in_fork, measured, plain
 from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
@@ -79,7 +79,7 @@ class Measuring:
 
     @pytest.hookimpl(wrapper=True, trylast=True, specname="pytest_runtest_call")
     def pytest_runtest_call_body(self, item: pytest.Item) -> Generator[None, object, object]:
-        return (yield from plain.body(item, self.session.settings.strict))
+        return (yield from in_fork.body(item, self.session.settings.strict))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_pyfunc_call")
     def pytest_pyfunc_call_of_all(

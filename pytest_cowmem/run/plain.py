@@ -1,7 +1,7 @@
 """Plain tests: a budget, and no worker. The body runs in a fork of the pytest process, once.
 
 Setup and teardown run in the pytest process, so that fixtures of every scope are what they ever
-are. Runs in the pytest process, and what says so in the fork.
+are. Runs in the pytest process.
 """
 
 import os
@@ -9,7 +9,6 @@ import pickle
 import random
 import signal
 import sys
-import unittest
 from collections.abc import Generator
 
 import pytest
@@ -24,17 +23,15 @@ from pytest_cowmem.model.measurement import Measurement, Sample
 from pytest_cowmem.model.metrics import OF_PLAIN_TESTS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.failure import explain_failure
-from pytest_cowmem.run import carried
+from pytest_cowmem.run import carried, in_fork
 from pytest_cowmem.run.carried import Carried
 from pytest_cowmem.run.items import budget_of, has_budget, id_of
-from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO, left_by, not_allowed
+from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 from pytest_cowmem.run.session import Session
 
-FORK = pytest.StashKey[Fork]()  # in the fork
 CARRIED = pytest.StashKey[Carried]()
 
 _CHILDREN = "the test's fork had children that ended in time, and what they took is in no figure"
-_LEAVES = (pytest.skip.Exception, pytest.xfail.Exception, unittest.SkipTest)
 
 
 def is_plain(item: pytest.Item) -> bool:
@@ -65,7 +62,7 @@ def check_budget(item: pytest.Item) -> None:
 
 def call(session: Session, item: pytest.Item) -> Generator[None, object, object]:
     """The call phase of a test. That of a plain one runs in a fork first, and is replayed here."""
-    if not is_plain(item) or FORK in item.stash:
+    if not is_plain(item) or in_fork.FORK in item.stash:
         return (yield)
     if reason := _why_not(item.config):
         item.stash[LEFT] = f"ran in the pytest process, {reason}"
@@ -94,8 +91,8 @@ def run(session: Session, item: pytest.Item) -> Carried:
         def live(fork: Fork) -> None:
             random.setstate(state)  # Python seeds it anew in each fork
             signal.setitimer(signal.ITIMER_REAL, *timer)  # a fork has none: setitimer(2)
-            item.stash[FORK] = fork
-            fork.send(pickle.dumps(carried.call(item)))
+            item.stash[in_fork.FORK] = fork
+            fork.send(pickle.dumps(in_fork.call(item)))
 
         try:
             master, timeout = PytestProcess(live), session.settings.timeout
@@ -142,43 +139,6 @@ def _record(item: pytest.Item, sample: Sample) -> Record:
         entry=Entry.of(measurement, conditions, ()),
         plain=True,
     )
-
-
-def body(item: pytest.Item, strict: bool) -> Generator[None, object, object]:
-    """The test's body, between the two readings. Runs in the fork, inside all other wrappers."""
-    fork = item.stash.get(FORK, None)
-    if fork is None or fork.begun:
-        return (yield)
-    fork.begin()
-    passed, problem, result = False, "", None
-    try:
-        result = yield
-        failed = any(logged.failed for logged in item.stash[carried.LOGGED])
-        passed = not (failed or _of_test_case(item))
-    except _LEAVES as error:
-        problem = _left(item, error, strict)
-        if not problem:
-            raise
-    finally:
-        problem = fork.end(passed) or problem
-    for caught in _of_test_case(item):
-        if isinstance(caught.value, _LEAVES):
-            problem = _left(item, caught.value, strict)
-    if problem:
-        _of_test_case(item).clear()
-        pytest.fail(problem, pytrace=False)
-    return result
-
-
-def _of_test_case(item: pytest.Item) -> list[pytest.ExceptionInfo[BaseException]]:
-    """What a method of a TestCase has failed with, or left by: it raises nothing here."""
-    return getattr(item, "_excinfo", None) or []
-
-
-def _left(item: pytest.Item, error: BaseException, strict: bool) -> str:
-    """Note how a body left without being measured; why the test is to fail for that, or ""."""
-    item.stash[LEFT] = left_by(error)
-    return not_allowed(item.stash[LEFT], error) if strict else ""
 
 
 def report_of_fork(item: pytest.Item, when: str | None) -> pytest.TestReport | None:
