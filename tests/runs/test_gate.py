@@ -442,18 +442,6 @@ def test_an_app_that_is_nowhere_is_an_error_of_each_test_that_needs_it(shop, pyt
     assert all("ModuleNotFoundError: No module named 'nowhere'" in line for line in told)
 
 
-def test_a_budget_on_a_test_without_a_worker_is_refused(shop, pytester):
-    pytester.makepyfile(
-        test_shop="import pytest\n"
-        "@pytest.mark.mem_budget(private='1 MiB')\n"
-        "def test_plain(): pass\n"
-    )
-    result = shop()
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*let it use the cow_worker fixture*"])
-    pytester.runpytest().assert_outcomes(passed=1)
-
-
 def test_only_runs_the_measured_tests(shop, pytester):
     pytester.makepyfile(test_shop=TEST + "def test_plain(): pass\n")
     shop("--cowmem-only").assert_outcomes(passed=1, deselected=1)
