@@ -49,7 +49,7 @@ class Fork:
             wire.send(self._socket, (messages.ENDED, passed))
             kind, *fields = wire.receive_message(self._socket)
             if kind == messages.MODULES:
-                loaded = (messages.LOADED, list(sys.modules), pauses.armed(), [])
+                loaded: wire.Message = (messages.LOADED, list(sys.modules), pauses.armed(), [])
                 wire.send(self._socket, loaded)
                 kind, *fields = wire.receive_message(self._socket)
         (failure,) = fields
@@ -119,7 +119,7 @@ class PytestProcess:
             self._twin = fork_into(be_twin)
         forked = answers.named(wire.receive_message(self._control))
         assert isinstance(forked, answers.Forked)
-        return Pair(forked.worker, forked.twin, near)
+        return Pair(forked.worker, forked.twin, near, forked.twin)
 
     def reap(self) -> int | None:
         """The exit code of the fork; its twin ends with it. None where the twin is gone already."""
