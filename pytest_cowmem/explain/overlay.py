@@ -6,15 +6,14 @@ large app has millions of objects.
 """
 
 from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pytest_cowmem.explain.pages import Pages, Regions
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import Overlay, Resident
 
 # As zygote/trace/objects.py writes them: address, bytes, number of the type << 32 | of the module.
-_RECORD_WORDS = 3
 _LOW = (1 << 32) - 1
 NO_MODULE = "(held by no module)"
 
@@ -33,36 +32,62 @@ def overlay(
     the objects on copied pages are added to `addresses`.
     """
     covered = array("q", bytes(8 * len(copied)))
-    by_type, by_module = _Tally(), _Tally()
     places = {page: place for place, page in enumerate(copied)}
-    for first in range(0, len(records), _RECORD_WORDS):
-        start = records[first]
-        end = start + records[first + 1]
-        new = True
-        for page in range(start // PAGE, (end - 1) // PAGE + 1):
-            place = places.get(page)
-            if place is not None:
-                word = records[first + 2]
-                size = min(end, (page + 1) * PAGE) - max(start, page * PAGE)
-                covered[place] += size
-                by_type.add(word >> 32, place, size, new)
-                by_module.add(word & _LOW, place, size, new)
-                if new:
-                    addresses.add(start)
-                new = False
-    rest, empty = _rest(copied, covered, regions)
+    tallies = _tallies(records, places, covered, addresses)
+    by_type = _residents(tallies, types, lambda word: word >> 32)
     named = [name or NO_MODULE for name in modules]
-    return Overlay(len(copied), by_module.residents(named), by_type.residents(types), rest, empty)
+    by_module = _residents(tallies, named, lambda word: word & _LOW)
+    return Overlay(len(copied), by_module, by_type, *_rest(copied, covered, regions))
+
+
+def _tallies(
+    records: "array[int]", places: Mapping[int, int], covered: "array[int]", addresses: set[int]
+) -> "dict[int, _Tally]":
+    """What records have on pages, by their last word.
+
+    `places` has the page's number, and its index in `covered`, where bytes are added up.
+    """
+    tallies: dict[int, _Tally] = defaultdict(_Tally)
+    for start, size, word in _triples(records):
+        first, last = start // PAGE, (start + size - 1) // PAGE
+        if first == last:  # most are, so these take no detour
+            if first not in places:
+                continue
+            tally, place = tallies[word], places[first]
+            tally.bytes += size
+            tally.places.add(place)
+            covered[place] += size
+        elif found := places.keys() & range(first, last + 1):
+            tally = tallies[word]
+            for page in found:
+                part = min(start + size, (page + 1) * PAGE) - max(start, page * PAGE)
+                tally.bytes += part
+                tally.places.add(places[page])
+                covered[places[page]] += part
+        else:
+            continue
+        tally.objects += 1
+        addresses.add(start)
+    return tallies
+
+
+def _triples(records: "array[int]") -> Iterator[tuple[int, int, int]]:
+    """The words of each record."""
+    words = iter(records)
+    return zip(words, words, words, strict=True)
 
 
 def on_pages(records: "array[int]", pages: Iterable[int]) -> "array[int]":
     """The records of the objects that lie on some of these pages, wholly or in part."""
     wanted, found = set(pages), array("Q")
-    for first in range(0, len(records), _RECORD_WORDS):
-        page = records[first] // PAGE
-        last = (records[first] + records[first + 1] - 1) // PAGE
-        if page in wanted or (page < last and not wanted.isdisjoint(range(page, last + 1))):
-            found += records[first : first + _RECORD_WORDS]
+    for record in _triples(records):
+        start, size, _ = record
+        page = start // PAGE
+        if page not in wanted:
+            last = (start + size - 1) // PAGE
+            if page == last or wanted.isdisjoint(range(page, last + 1)):
+                continue
+        found.extend(record)
     return found
 
 
@@ -76,8 +101,7 @@ def new_bytes(
     """
     fresh, copied = set(pages.fresh), set(pages.copied)
     sizes: dict[str, int] = {}
-    for first in range(0, len(records), _RECORD_WORDS):
-        start, size, word = records[first : first + _RECORD_WORDS]
+    for start, size, word in _triples(records):
         page = start // PAGE
         if page in fresh or (page in copied and start not in old):
             name = names[word & _LOW]
@@ -86,26 +110,29 @@ def new_bytes(
 
 
 class _Tally:
-    """Bytes by number, the pages they are on, and how many objects."""
+    """Bytes, how many objects, and the places of the pages that they are on."""
+
+    __slots__ = ("bytes", "objects", "places")
 
     def __init__(self) -> None:
-        self._bytes: dict[int, int] = {}
-        self._objects: dict[int, int] = {}
-        self._places: set[int] = set()
+        self.bytes = self.objects = 0
+        self.places: set[int] = set()
 
-    def add(self, number: int, place: int, size: int, new: bool) -> None:
-        """Count `size` bytes on the page at `place`; `new` where the object was not counted yet."""
-        self._bytes[number] = self._bytes.get(number, 0) + size
-        self._objects[number] = self._objects.get(number, 0) + new
-        self._places.add(place << 32 | number)
 
-    def residents(self, names: Sequence[str]) -> tuple[Resident, ...]:
-        """What was counted, by the names that the numbers stand for, most bytes first."""
-        pages = Counter(place & _LOW for place in self._places)
-        return _sorted(
-            Resident(names[number], size, pages[number], self._objects[number])
-            for number, size in self._bytes.items()
-        )
+def _residents(
+    tallies: Mapping[int, _Tally], names: Sequence[str], number_of: Callable[[int], int]
+) -> tuple[Resident, ...]:
+    """What was counted, added up by a number in the records' words; `names` has what it means."""
+    sums: dict[int, _Tally] = defaultdict(_Tally)
+    for word, tally in tallies.items():
+        total = sums[number_of(word)]
+        total.bytes += tally.bytes
+        total.objects += tally.objects
+        total.places |= tally.places
+    return _sorted(
+        Resident(names[number], total.bytes, len(total.places), total.objects)
+        for number, total in sums.items()
+    )
 
 
 def _rest(
