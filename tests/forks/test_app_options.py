@@ -90,7 +90,7 @@ DEFAULT = gc.get_threshold()
     ],
 )
 def test_gc_policies_as_the_worker_finds_them(zygotes, talk, policy, on, thresholds):
-    zygote = zygotes.get(App("bare:quiet", gc=policy))
+    zygote = zygotes.get(App("bare:busy", gc=policy))
     with talk(zygote) as client:
         state = client.call("bare:gc_state")
     assert (state["on"], state["thresholds"]) == (on, thresholds)

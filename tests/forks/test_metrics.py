@@ -187,10 +187,10 @@ def test_a_full_collection_is_measured_apart_from_what_a_worker_collects(zygotes
 def test_the_master_is_what_the_app_costs_once(zygotes, measure):
     small, large = (
         measure(zygotes.get(App(name)), print).values["master"]
-        for name in ("trivial:app", "bare:quiet")
+        for name in ("trivial:app", "bare:busy")
     )
     assert 2 * MIB < small < 32 * MIB
-    assert large - small > 4096 * PAGE  # the area that the module writes to
+    assert large - small > 4096 * PAGE  # the area that the app writes to
 
 
 def test_the_masters_libraries_are_mapped(zygotes, measure):
