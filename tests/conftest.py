@@ -10,6 +10,7 @@ import pytest
 from folders import APPS
 from hypothesis import HealthCheck, settings
 
+from pytest_cowmem import host
 from pytest_cowmem.host.client import CowWorker
 from pytest_cowmem.host.growth_round import GrowthRound
 from pytest_cowmem.host.round import Round
@@ -43,7 +44,8 @@ def outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def two_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What-ifs measure two layouts of the five: gains are the same in each to within some pages."""
+    """Runs in this process measure two layouts of the five: for tests that count no pages."""
+    monkeypatch.setattr(host.zygotes, "_SEEDS", range(1, 3))
     monkeypatch.setattr(what_if, "LAYOUTS", 2)
 
 

@@ -57,7 +57,7 @@ class Zygotes:
         As many are started at a time as there are processors.
         """
         processors = len(os.sched_getaffinity(0))
-        for first in range(1, LAYOUTS, processors):
+        for first in range(1, len(_SEEDS), processors):
             seeds = _SEEDS[first : first + processors]
             for seed in seeds:
                 self._begin(app, seed)

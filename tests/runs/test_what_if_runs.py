@@ -25,8 +25,6 @@ def test_threads(cow_worker):
     assert cow_worker.call("gc:isenabled")
 """
 
-pytestmark = pytest.mark.usefixtures("two_layouts")
-
 
 @pytest.fixture(autouse=True)
 def compiling(monkeypatch):
