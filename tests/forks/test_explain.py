@@ -30,13 +30,25 @@ def explained():
     return lambda measure, zygote, body: explain(measure, zygote, body, ROOT)
 
 
+@pytest.fixture(scope="module")
+def known():
+    """The explanations of causes, by the function's name."""
+    return {}
+
+
 @pytest.fixture
-def cause(zygotes, measure, explained):
-    """`cause(name)` explains a worker that did what the function of that name does."""
+def cause(zygotes, measure, explained, known):
+    """`cause(name)` explains a worker that did what the function of that name does, once."""
     zygote = zygotes.get(App("bare:quiet", pythonpath=[str(ROOT)], prepare="known_causes:empty"))
-    return lambda name: explained(
-        measure, zygote, lambda client: client.call(f"known_causes:{name}")
-    )
+
+    def explain_once(name):
+        if name not in known:
+            known[name] = explained(
+                measure, zygote, lambda client: client.call(f"known_causes:{name}")
+            )
+        return known[name]
+
+    return explain_once
 
 
 @pytest.mark.parametrize(

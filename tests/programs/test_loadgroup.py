@@ -41,7 +41,7 @@ def run(pytester):
         test_groups=TESTS,
     )
     options = ("--cowmem", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-    return lambda *args: pytester.runpytest_subprocess(*options, *args)
+    return lambda *args: pytester.runpytest(*options, *args)
 
 
 def recorded(pytester):

@@ -25,7 +25,7 @@ def run(pytester):
         test_quiet=TESTS,
     )
     options = ("--cowmem", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-    return lambda *args: pytester.runpytest_subprocess(*options, *args)
+    return lambda *args: pytester.runpytest(*options, *args)
 
 
 def verdicts(result):
