@@ -93,7 +93,10 @@ def in_modules(modules: "frozenset[str]") -> "Iterator[Container]":
             continue
         for key, value in named(vars(module)).items():
             yield Container(f"{name}.{key}", value, name, module)
-            for inner, part in named(_namespace(value, name)).items():
+            space = _namespace(value, name)
+            if not space:  # most have none
+                continue
+            for inner, part in named(space).items():
                 yield Container(f"{name}.{key}.{inner}", part, name, value)
 
 
