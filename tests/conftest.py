@@ -49,6 +49,14 @@ def two_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(what_if, "LAYOUTS", 2)
 
 
+@pytest.fixture(autouse=True)
+def fewer_layouts(request: pytest.FixtureRequest) -> None:
+    """Two layouts are enough for tests of whole runs, unless one is marked `five_layouts`."""
+    marked = request.node.get_closest_marker("five_layouts")
+    if "runs" in request.node.path.parts and marked is None:
+        request.getfixturevalue("two_layouts")
+
+
 @contextmanager
 def working(zygote: Zygote, timeout: float = 60) -> Iterator[CowWorker]:
     """A client of a fresh worker, as a test's body would have it."""

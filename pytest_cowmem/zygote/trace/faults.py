@@ -112,9 +112,9 @@ class Thread:
 
     `last` is the thread's count of faults up to which all are charged; `own` are the tracer's.
     `code` and `at` say where the thread is. `at` is a line or, below zero, ~(an instruction's
-    offset in bytes). Nothing is charged to a `deaf` thread; `collects` says that it is collecting,
-    and `called` is CALLED where it was asked to. `ident` and `native` are its numbers in Python and
-    in the kernel.
+    offset in bytes). `index` is the tracer's of `code`, 0 where it was not looked up. Nothing is
+    charged to a `deaf` thread; `collects` says that it is collecting, and `called` is CALLED where
+    it was asked to. `ident` and `native` are its numbers in Python and in the kernel.
     """
 
     __slots__ = (
@@ -124,6 +124,7 @@ class Thread:
         "collects",
         "deaf",
         "ident",
+        "index",
         "last",
         "native",
         "own",
@@ -137,7 +138,7 @@ class Thread:
         self.times = 0
         self.called = 0
         self.code: CodeType | None = None
-        self.at = 0
+        self.at = self.index = 0
         self.deaf = self.collects = False
 
     def forget(self, now: int) -> None:
@@ -150,8 +151,8 @@ class Tracer:
 
     `codes` has an index from 1 for each code object, by its number in `stacks`: that is its id(),
     unless it is brief. At this index `left` has the events until the code object is left alone, and
-    `lines` the line where it last was. A count below zero in `left` goes down for ever. Both lie
-    apart from the heap, as the log does.
+    `lines` the line where it last was. A count below zero in `left` never ends: it goes down from
+    -1 at the first event, and at faults. Both lie apart from the heap, as the log does.
 
     The app's own code is listened to throughout. A library's is left alone once it has run for a
     while without a fault. What it causes later is charged to the same line of the app, but without
@@ -274,7 +275,7 @@ class Tracer:
         return 0 if code.co_filename in _OWN_FILES else _PATIENCE
 
     def ran(self, code: CodeType) -> bool:
-        """Whether one of the app's code objects had an event: they are counted down from -1."""
+        """Whether one of the app's code objects had an event: it is counted down from -1 then."""
         return self.left[self.codes[id(code)]] < -1
 
     def charge(self, thread: Thread, frame: "FrameType | None", line: int, now: int) -> None:

@@ -90,8 +90,10 @@ def _line_handler(tracer: Tracer, disable: object) -> Callable[[CodeType, int], 
             thread: Thread = local.thread
         except AttributeError:
             thread = new_thread()
-        number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
+        if thread.code is not code or not (number := thread.index):
+            number = codes.get(id(code)) or tracer.code(thread, code)
+        events = left[number]
+        if not events:
             return disable
         if thread.deaf:
             return None
@@ -103,9 +105,10 @@ def _line_handler(tracer: Tracer, disable: object) -> Callable[[CodeType, int], 
                 line_at(code, thread.at) if thread.code is code else lines[number],
                 now,
             )
-        else:
-            left[number] -= 1
+        elif events >= -1:
+            left[number] = events - 1
         thread.code = code
+        thread.index = number
         thread.at = lines[number] = line
         return None
 
@@ -128,7 +131,8 @@ def _entry_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
         except AttributeError:
             thread = new_thread()
         number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
+        events = left[number]
+        if not events:
             return disable
         if thread.deaf:
             return None
@@ -137,9 +141,10 @@ def _entry_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
             here = frame_at(1)
             caller = here.f_back or here
             tracer.charge(thread, caller, caller.f_lineno or 0, now)
-        else:
-            left[number] -= 1
+        elif events >= -1:
+            left[number] = events - 1
         thread.code = code
+        thread.index = number
         thread.at = ~offset
         return None
 
@@ -161,8 +166,10 @@ def _exit_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
             thread: Thread = local.thread
         except AttributeError:
             thread = new_thread()
-        number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
+        if thread.code is not code or not (number := thread.index):
+            number = codes.get(id(code)) or tracer.code(thread, code)
+        events = left[number]
+        if not events:
             return disable
         if thread.deaf:
             return None
@@ -170,8 +177,9 @@ def _exit_handler(tracer: Tracer, disable: object) -> Callable[..., object]:
         if now > thread.last:
             here = frame_at(1)
             tracer.charge(thread, here, here.f_lineno or 0, now)
-        else:
-            left[number] -= 1
+        elif events >= -1:
+            left[number] = events - 1
+        thread.index = 0
         try:
             caller = frame_at(2)
         except ValueError:  # a thread's first function

@@ -91,16 +91,18 @@ def _trace_function(tracer: Tracer, thread: Thread) -> TraceFunction:
     def on_entry(frame: FrameType, _event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
         number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
+        events = left[number]
+        if not events:
             return None
         if not thread.deaf:
             now = usage(who).ru_minflt
             if now > thread.last:
                 caller = frame.f_back or frame
                 tracer.charge(thread, caller, caller.f_lineno or 0, now)
-            else:
-                left[number] -= 1
+            elif events >= -1:
+                left[number] = events - 1
             thread.code = code
+            thread.index = number
             thread.at = code.co_firstlineno
         return within
 
@@ -113,8 +115,10 @@ def _function_within(tracer: Tracer, thread: Thread) -> TraceFunction:
 
     def within(frame: FrameType, event: str, _arg: Any) -> "TraceFunction | None":
         code = frame.f_code
-        number = codes.get(id(code)) or tracer.code(thread, code)
-        if not left[number]:
+        if thread.code is not code or not (number := thread.index):
+            number = codes.get(id(code)) or tracer.code(thread, code)
+        events = left[number]
+        if not events:
             frame.f_trace = None
             return None
         if thread.deaf:
@@ -128,14 +132,16 @@ def _function_within(tracer: Tracer, thread: Thread) -> TraceFunction:
             else:
                 before = lines[number]
             tracer.charge(thread, frame, before, now)
-        else:
-            left[number] -= 1
+        elif events >= -1:
+            left[number] = events - 1
         if event == "line":
             thread.code = code
+            thread.index = number
             thread.at = lines[number] = frame.f_lineno
         elif event == "return":
             caller = frame.f_back
             thread.code = caller and caller.f_code
+            thread.index = 0
             thread.at = ~caller.f_lasti if caller else 0
         return within
 
