@@ -90,7 +90,7 @@ def test_to_accept_all_changes_no_line(accepted, monkeypatch):
 def accept(folder):
     """Accept what the tests use that need a baseline."""
     tests = [test for _, test, _ in NEED_A_BASELINE]
-    done = run(folder, tests, "--cowmem-update=all")
+    done = run(folder, tests, "--cowmem-update=all", "--cowmem-rounds=1")
     assert done.returncode == 0, done.stdout
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 of_class = type.__dict__["__dict__"].__get__
 mro = type.__dict__["__mro__"].__get__
+_dict_offset = type.__dict__["__dictoffset__"].__get__
 
 
 def loaded() -> "list[tuple[str, ModuleType]]":
@@ -38,7 +39,10 @@ def named(space: Any) -> "dict[str, Any]":
 
 def special(space: Any, name: str) -> Any:
     """What a namespace has under one name; None where there is nothing."""
-    return next((value for key, value in list(space.items()) if is_text(key, name)), None)
+    for key, value in list(space.items()):
+        if type(key) is str and key == name:
+            return value
+    return None
 
 
 def of_instance(value: Any) -> "dict[Any, Any]":
@@ -46,6 +50,8 @@ def of_instance(value: Any) -> "dict[Any, Any]":
 
     It is empty where the class has none, or a property instead of the usual `__dict__`.
     """
+    if not _dict_offset(type(value)):  # 0 for a type whose instances have none
+        return {}
     for cls in mro(type(value)):
         getter = special(of_class(cls), "__dict__")
         if getter is not None:

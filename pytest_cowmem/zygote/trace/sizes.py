@@ -16,19 +16,30 @@ from pytest_cowmem.zygote.trace.objects import WITH_FRAMES, bytes_before, type_f
 _MOST_OBJECTS = 200_000  # that are added up for one container
 _name_of = type.__dict__["__name__"].__get__
 _IN_C = {id(MethodDescriptorType), id(WrapperDescriptorType)}
+# How to size the instances of types that are never gone, by id().
+_sizers: dict[int, Any] = {}
 
 
 def bytes_of(value: Any) -> int:
     """The bytes of one object, what lies before its address included."""
     cls = type(value)
-    before = bytes_before(type_flags(cls))
+    flags = type_flags(cls)
+    before = bytes_before(flags)
     if id(cls) in WITH_FRAMES:
         return int(structs.basic_size(cls)) + before
+    sizer = _sizers.get(id(cls)) or _sizer(cls)
+    if not flags & structs.HEAP_TYPE:
+        _sizers[id(cls)] = sizer
+    return int(sizer(value)) + before
+
+
+def _sizer(cls: type) -> Any:
+    """The nearest `__sizeof__` of a class that is written in C: that of `object` at last."""
     for base in namespaces.mro(cls):
         method = namespaces.special(namespaces.of_class(base), "__sizeof__")
         if id(type(method)) in _IN_C:
-            return int(method(value)) + before
-    return before
+            return method
+    return object.__sizeof__
 
 
 def bytes_beyond(values: "list[Any]", old: "frozenset[int]") -> int:
