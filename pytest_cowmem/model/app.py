@@ -63,6 +63,11 @@ class App:
             value = getattr(self, name)
             if not is_valid(value):
                 raise wrong_and_right(problem, f"{name}={value!r}", f"{name}={right}")
+        if self.server and self.tree:
+            raise UsageError(
+                "tree=True counts the forks of the built-in zygote's workers, and not those of "
+                f"{self.server}'s: leave server or tree out"
+            )
         return self
 
     @property

@@ -163,3 +163,8 @@ def test_a_server_is_part_of_the_name():
 def test_another_server_cannot_be_the_master(server, said):
     with pytest.raises(UsageError, match=re.escape(said)):
         App("shop.wsgi:app", server=server).checked()
+
+
+def test_a_real_servers_workers_have_no_tree():
+    with pytest.raises(UsageError, match="leave server or tree out"):
+        App("shop.wsgi:app", server="gunicorn", tree=True).checked()
