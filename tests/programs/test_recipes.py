@@ -1,13 +1,9 @@
 """Each recipe of the how-to pages runs as it is printed: its files, and `pytest --cowmem`."""
 
-import re
-from pathlib import Path
-
 import pytest
 from folders import APPS
+from recipes import files
 
-PAGES = Path(__file__).parents[2] / "docs" / "how-to"
-_FILE = re.compile(r"```\w+\n# (?P<name>[\w/]+\.\w+)\n(?P<text>.*?)```", re.DOTALL)
 # The page, the test's file, and what else of the page that needs.
 RECIPES = [
     ("asgi.md", "test_shop.py", ["shop.py"], 2),
@@ -17,12 +13,6 @@ RECIPES = [
     ("tasks.md", "test_models.py", ["models.py"], 1),
     ("tasks.md", "test_supervised.py", ["supervised.py"], 1),
 ]
-
-
-def files(page: str) -> dict[str, str]:
-    """The files that a page shows: code that begins with a comment that names it."""
-    found = _FILE.finditer((PAGES / page).read_text())
-    return {match["name"]: match["text"] for match in found}
 
 
 @pytest.mark.parametrize(("page", "test", "others", "passed"), RECIPES)
