@@ -28,6 +28,9 @@ import pytest
 def test_kept(cow_worker):
     assert cow_worker.get("/").text == "kept"
 """
+# Where the layout is another than the baseline's, what chance may do depends on how many there are.
+pytestmark = pytest.mark.five_layouts
+
 BURST = '    cow_worker.burst("GET", "/", times=20)\n'
 
 
@@ -136,7 +139,6 @@ def test_update_then_ok_then_regressed_then_accepted(shop, baseline):
     assert shop(PAGES=512).ret == 0
 
 
-@pytest.mark.five_layouts
 def test_an_update_records_the_noise_of_five_layouts(shop, baseline, pytester):
     log = pytester.path / "imports"
     pytester.makepyfile(shop="with open('imports', 'a') as file:\n    file.write('x')\n" + APP)
@@ -161,7 +163,6 @@ HARMLESS = (
 )
 
 
-@pytest.mark.five_layouts
 def test_edits_that_change_nothing_change_no_line_of_the_baseline(shop, pytester):
     baseline = pytester.path / "cowmem-baseline.json"
     shop("--cowmem-update")
@@ -183,7 +184,6 @@ def test_a_changed_test_is_a_few_lines_of_a_diff(shop, pytester):
     assert 4 <= len(changed) < 12
 
 
-@pytest.mark.five_layouts
 def test_another_layout_is_decided_by_the_mean_of_several(shop, baseline, pytester):
     assert shop("--cowmem-update", PAGES=512).ret == 0
     mean = entry(baseline)["private"]
