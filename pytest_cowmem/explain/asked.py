@@ -46,7 +46,8 @@ class TraceFirst(BaseException):
 class Explainer:
     """Explains one test; `explanation` is None until it has been traced, and advice was tried.
 
-    `built_in` starts the zygote that is traced where `master` is a real server, and `raw` a master
+    `built_in` starts the zygote that is traced, and where growth is measured, where `master` is a
+    real server, and `raw` a master
     that forks molds. `accepted` is what the baseline has of the test.
     """
 
@@ -130,7 +131,9 @@ class Explainer:
             return None
         found: list[Growth] = []
         for _ in range(_GROWTH_ROUNDS):
-            with running(GrowthRound(self._master, self._timeout, measured.requests)) as current:
+            with running(
+                GrowthRound(self._built_in(), self._timeout, measured.requests)
+            ) as current:
                 body()
                 growth: Growth | None = current.growth()
             if growth is None or not growth.per_request:
@@ -167,7 +170,7 @@ class Explainer:
         Its advice is tried where it is `shown`.
         """
         if self.explanation is None:
-            self._measured = measured
+            self._measured = self._of_built_in(body, measured, running)
             self._look_for_leaks(body, running)
             with running(self._traced_round()) as current:
                 body()
@@ -175,6 +178,17 @@ class Explainer:
             self._advise(body, running, shown)
         assert self.explanation is not None
         return self.explanation
+
+    def _of_built_in(
+        self, body: Callable[[], object], measured: Measured, running: Running
+    ) -> Measured:
+        """What was measured, of the zygote that is traced: a real server's worker takes more."""
+        if self._built_in() is self._master:
+            return measured
+        with running(Round(self._built_in(), self._timeout)) as current:
+            body()
+            sample: Sample = current.finish()
+            return sample.with_growth(measured.growth)
 
     def _look_for_leaks(self, body: Callable[[], object], running: Running) -> None:
         """Run a body that leaks once more, and note what keeps what it leaves behind."""

@@ -37,8 +37,8 @@ def as_message(request: httpx2.Request, master: Preforked) -> dict[str, Any]:
     make = _REQUESTS.get(master.facts.interface)
     if make is None:
         raise UsageError(
-            f"{master.app.target!r} is no WSGI or ASGI application and serves no requests: "
-            'use cow_worker.call("module:function"), or name the application'
+            f"{master.app.target!r} is preloaded for calls, and serves no requests: "
+            'use cow_worker.call("module:function"), or name a WSGI or ASGI application'
         )
     if request.url.scheme not in PORTS or "websocket" in request.headers.get("upgrade", "").lower():
         raise UsageError(

@@ -14,6 +14,7 @@ class BodyRound(Round):
     """A round in which the fork runs the body of `test` once; `result()` comes last."""
 
     who = "the test's fork"
+    counts_forks = ""
 
     def __init__(self, master: Preforked, timeout: float, test: str) -> None:
         self._test = test

@@ -1,6 +1,7 @@
 """Functions that the worker calls, once or over and over. Runs in the pytest process."""
 
 import pickle
+import sys
 from collections.abc import Callable
 from types import ModuleType, NoneType
 from typing import Any
@@ -27,12 +28,32 @@ def _importable(function: Callable[..., Any]) -> str:
     """`module:name` of a function, if that is where to find it."""
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "<")
     bound = not isinstance(getattr(function, "__self__", None), (type, ModuleType, NoneType))
-    if not isinstance(module, str) or "<" in name or bound:
+    if not isinstance(module, str) or "<" in name or bound or not _is_there(module, name):
         raise UsageError(
             f"call cannot send {function!r} to the worker: "
             "give it a function defined at the top of a module that the app's path reaches"
         )
     return f"{module}:{name}"
+
+
+def _is_there(module: str, name: str) -> bool:
+    """Whether a module has such a name, as far as it is loaded here; a proxy's has none."""
+    found: Any = sys.modules.get(module)
+    for part in name.split(".") if found else ():
+        found = getattr(found, part, None)
+        if found is None:
+            return False
+    return True
+
+
+def refuse_unknown(target: str, own_module: str, current: Round) -> None:
+    """UsageError where a function is of the test's own module, and the worker has not got that."""
+    module = target.partition(":")[0]
+    if module == own_module and module not in current.master.facts.modules:
+        raise UsageError(
+            f"{target} is of the test's own module, which workers have where the test names the "
+            "function beside its call: do so, or put it into a module that the app's path reaches"
+        )
 
 
 def pickled(target: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:

@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 
 from pytest_cowmem.host.asking import as_message, refuse_at_once
-from pytest_cowmem.host.calling import Function, call, pickled, target_of
+from pytest_cowmem.host.calling import Function, call, pickled, refuse_unknown, target_of
 from pytest_cowmem.host.environ import raw_path
 from pytest_cowmem.host.response import ResponseStream, mixed
 from pytest_cowmem.host.round import Round
@@ -25,10 +25,16 @@ def _cannot_explain(_current: Round) -> Explanation:
 class CowWorker(httpx2.Client):
     """A client of the present round's worker; cookies and headers start over each round."""
 
-    def __init__(self, explainer: Callable[[Round], Explanation] = _cannot_explain) -> None:
+    def __init__(
+        self,
+        explainer: Callable[[Round], Explanation] = _cannot_explain,
+        own_module: str = "",
+    ) -> None:
+        """Talk to no round yet. `own_module` is the test's."""
         self._round: Round | None = None
         self._explanation: Explanation | None = None
         self._explainer = explainer
+        self._own_module = own_module
         super().__init__(
             transport=WorkerTransport(self.current_round),
             base_url="http://localhost",
@@ -145,6 +151,7 @@ class CowWorker(httpx2.Client):
                 "a worker of a real server has no call(): ask it by HTTP, or measure this test in "
                 "the built-in zygote, with cow_app(server=None)"
             )
+        refuse_unknown(target, self._own_module, current)
         return call(current, target, arguments, times, current.timeout * _SILENCE)
 
 

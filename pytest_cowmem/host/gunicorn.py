@@ -29,6 +29,8 @@ from pytest_cowmem.model.errors import AppFailed, UsageError, WorkerDied, Zygote
 from pytest_cowmem.zygote import messages, wire
 
 _PAIR = 2
+# Exit codes of a worker for which gunicorn ends: Arbiter.WORKER_BOOT_ERROR and APP_LOAD_ERROR.
+_HALTS = (3, 4)
 _LOG = "gunicorn's log, in the captured stderr, says why"
 _LONGEST_PATH = 80  # of a folder for sockets, whose own paths have at most 107 bytes (unix(7))
 
@@ -187,7 +189,10 @@ class Gunicorn(Zygote):
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             time.sleep(0)
-        if not self.alive:
+        if code in _HALTS:  # it would end itself when it goes on
+            self._process.kill()
+            self._process.wait()
+        elif not self.alive:
             raise self._died()
         return code
 

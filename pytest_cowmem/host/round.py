@@ -41,6 +41,7 @@ class Round:
 
     reads_tree = True  # where the app wants that; only a round that measures does
     who = "the worker"  # in what is said of its end
+    counts_forks = "count them too, with App(..., tree=True), or "
 
     def __init__(
         self,
@@ -105,7 +106,7 @@ class Round:
             self._tree = self._watched()
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
-        self._endings = procfs.endings(self.pair.worker, self.pair.parent)
+        self._endings = self._count_endings()
         self._doing = "nothing"
         if self._tree:
             self._tree.begin()
@@ -229,7 +230,7 @@ class Round:
         end, descendants = self._read_all()
         if self.requests:
             self._ages[self.requests] = end.private - self._ready.private
-        children_ended = procfs.endings(self.pair.worker, self.pair.parent) > self._endings
+        children_ended = self._count_endings() > self._endings
         aged = self._age() if aging else None
         # Asked last, since answering costs the worker memory: a reference to each module's name.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
@@ -270,14 +271,19 @@ class Round:
         assert isinstance(result, bytes)
         return pickle.loads(result)
 
+    def _count_endings(self) -> int:
+        # A real server's other workers end beside this one.
+        parent = self.pair.worker if self.pair.transport else self.pair.parent
+        return procfs.endings(self.pair.worker, parent)
+
     def _refuse_forks(self) -> None:
         # The parent adopts those whose own parent has ended.
         forks = {*procfs.forks(self.pair.parent)} - {self.pair.worker} - self.pair.known
         if forks:
             raise CannotMeasure(
                 f"{self.who} had {len(forks)} live forks of its own at its end, which share the "
-                "pages that would be its private ones: count them too, with App(..., tree=True), "
-                "or let the app or the test end them first"
+                f"pages that would be its private ones: {self.counts_forks}"
+                "let the app or the test end them first"
             )
 
     def _wait_for_all(self) -> None:

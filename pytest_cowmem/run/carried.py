@@ -118,10 +118,20 @@ def take(item: pytest.Item, carried: Carried) -> None:
         warnings.showwarning(*arguments)
     item._report_sections.extend(carried.sections)
     item.user_properties[:] = carried.report["user_properties"]
+    _count_subtests(item, carried.logged)
     for data in carried.logged:
         item.ihook.pytest_runtest_logreport(report=report_of(item.config, data))
     if carried.covered:
         _add_coverage(carried.covered)
+
+
+def _count_subtests(item: pytest.Item, logged: Sequence[Serial]) -> None:
+    """Have pytest know of failed subtests: it fails their test for them (_pytest/subtests.py)."""
+    key = getattr(sys.modules.get("_pytest.subtests"), "failed_subtests_key", None)
+    failed = sum(data["outcome"] == "failed" for data in logged)
+    if key is not None and failed:
+        test: Any = getattr(item, "id", item.nodeid)  # an object since pytest 9.2
+        item.config.stash[key][test] += failed
 
 
 def _add_coverage(dumped: bytes) -> None:

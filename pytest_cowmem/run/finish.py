@@ -68,11 +68,14 @@ def document(
     return unwritten
 
 
+_SERVER = ", server gunicorn"  # in an app's label
+
+
 def _advised(records: Sequence[Record]) -> Iterator[Advised]:
     """Which policy each app is to follow, by its tests that were replayed under some."""
     tried = [record for record in records if record.what_if]
     for name, of_app in by_app(tried).items():
-        target, _, gc = of_app[0].app.partition(", gc ")
+        target, _, gc = of_app[0].app.replace(_SERVER, "").partition(", gc ")
         found = advised(name, target, gc or "default", [record.what_if for record in of_app])
         yield replace(found, interface=of_app[0].interface)
 

@@ -103,7 +103,8 @@ def client_for(
         accepted,
     )
     recorded = session.baseline.profiles.get(gate.conditions.profile, Profile())
-    with CowWorker(explainer.asked) as client:
+    module = getattr(getattr(item, "module", None), "__name__", "")
+    with CowWorker(explainer.asked, module) as client:
         scenario = Scenario(
             id_of(item),
             client,
@@ -224,6 +225,8 @@ def _with_all_told(scenario: Scenario, body: Callable[[], object], record: Recor
     """The record with what else is to be said of the test: notes, what-if, an explanation."""
     if record.measurement.children_ended:
         note = _UNTOLD if scenario.master.app.tree else _CHILDREN
+        if scenario.master.app.server:  # it has no tree
+            note = note.partition(":")[0]
         record = replace(record, notes=(*record.notes, note))
     if going := record.measurement.going:
         note = f"tasks that requests had started went on for long: {', '.join(going)}{_GOING}"

@@ -37,7 +37,8 @@ def _calls(item: pytest.Item, module: ModuleType) -> bool:
     names: set[str] = set()
     ahead = {test, *own}
     while ahead:
-        found = set(_names(ahead.pop().__code__)) - names
+        code = getattr(ahead.pop(), "__code__", None)  # a class has none
+        found = set(_names(code) if code else ()) - names
         names |= found
         more = {value for name in found if _is_of(value := vars(module).get(name), module)}
         ahead |= more
@@ -46,8 +47,8 @@ def _calls(item: pytest.Item, module: ModuleType) -> bool:
 
 
 def _is_of(value: object, module: ModuleType) -> bool:
-    """Whether a value is a function that a module defines."""
-    return isinstance(value, FunctionType) and value.__module__ == module.__name__
+    """Whether a value is a function or a class that a module defines."""
+    return isinstance(value, (FunctionType, type)) and value.__module__ == module.__name__
 
 
 def _names(code: CodeType) -> Iterator[str]:

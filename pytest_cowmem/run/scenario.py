@@ -81,7 +81,7 @@ class Scenario:
         ruling = self.gate.judge(measurement)
         moved = self.moved() if ruling.failed and ruling.verdict is Verdict.REGRESSED else ()
         conditions = self.gate.conditions
-        return Record(
+        record = Record(
             test=self.test,
             profile=conditions.profile,
             environment=conditions.environment,
@@ -98,6 +98,7 @@ class Scenario:
             entry=Entry.of(measurement, conditions, self.gate.figures),
             accepted=self.gate.accepted,
         )
+        return record if growth is None else self._noted(record)
 
     def _in_other_layouts(
         self, body: Body, samples: Sequence[Sample], measurement: Measurement
@@ -184,8 +185,8 @@ class Scenario:
         """The record with a note on where what is not measured was found out."""
         server = self.master.app.server
         note = (
-            f"{server} was measured, and the built-in zygote was asked for the rest: explanation, "
-            "advice and policies are of the same app and requests there"
+            f"{server} was measured, and the built-in zygote was asked for the rest: growth, "
+            "explanation, advice and policies are of the same app and requests there"
         )
         known = not server or note in record.notes
         return record if known else replace(record, notes=(*record.notes, note))

@@ -1,8 +1,10 @@
 """Modules that serve no requests: they are preloaded, and their functions called."""
 
+import importlib
 import sys
 
 import pytest
+from folders import APPS
 
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import AppFailed, CallRaised, UsageError
@@ -57,13 +59,17 @@ def test_what_pickle_cannot_hold_is_one_sentence(worker):
             client.call("alone:keep", lambda: None)
 
 
-def test_a_task_of_celery_runs_as_in_a_pool(worker):
+def test_a_task_of_celery_runs_as_in_a_pool(worker, monkeypatch):
+    monkeypatch.syspath_prepend(APPS)
+    tasks = importlib.import_module("tasks")
     with worker("tasks:app") as client:
         pid = client.current_round().pair.worker
         assert client.call("tasks:add.run", 1, 2) == 3
         assert client.call("tasks:add", 1, other=2) == 3
         assert client.call("tasks:names_itself.apply").get() == ("tasks.names_itself", pid)
         assert client.call_burst("tasks:add.apply", (1, 2), times=5).get() == 3
+        with pytest.raises(UsageError, match="give it a function defined at the top"):
+            client.call(tasks.add)
 
 
 def test_what_is_preloaded_is_told_with_what_it_brought(zygotes):

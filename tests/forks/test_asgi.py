@@ -198,3 +198,17 @@ def test_the_loop_is_made_after_the_fork(zygotes):
     zygote = zygotes.get(App("bare_asgi:echo"))
     links = [os.readlink(fd.path) for fd in os.scandir(f"/proc/{zygote.pid}/fd")]
     assert not any("eventpoll" in link for link in links)
+
+
+def test_a_body_that_is_no_bytes_breaks_the_response_off(worker, capsys):
+    with (
+        worker("bare_asgi:sends_text") as client,
+        pytest.raises(httpx2.RemoteProtocolError, match="raised after its response had begun"),
+    ):
+        client.get("/")
+    assert "made of bytes, and the app gave a str" in capsys.readouterr().err
+
+
+def test_a_partial_of_an_asgi_app_is_one(worker):
+    with worker("bare_asgi:partial") as client:
+        assert client.post("/", content=b"some").content == b"some"

@@ -114,9 +114,41 @@ def test_collections_of_the_worker_are_counted(configured, measure):
     assert sample.values["aged"] >= sample.values["uss"]
 
 
-def test_growth_is_told_by_its_workers(configured, growth):
-    found = growth(configured, lambda client: client.burst("GET", "/keep", times=24), 24)
-    assert found.per_request == pytest.approx(KEPT, rel=0.01)
+def test_a_leak_is_told_by_the_zygote(project):
+    run = project(
+        """
+        import pytest
+
+        @pytest.mark.mem_budget(growth="64 B")
+        @pytest.mark.cow_app(server="gunicorn")
+        def test_keep(cow_worker):
+            cow_worker.burst("GET", "/keep", times=24)
+        """,
+        app="served:app",
+    )
+    run.assert_outcomes(failed=1)
+    told = " ".join("".join(run.outlines).split())
+    assert "growth is over budget by 1.00 MiB" in told
+    assert "the built-in zygote was asked for the rest: growth" in told
+
+
+def test_a_worker_for_which_gunicorn_ends_harms_no_other_test(project):
+    run = project(
+        """
+        import pytest
+
+        pytestmark = pytest.mark.cow_app(server="gunicorn")
+
+        def test_exits(cow_worker):
+            cow_worker.get("/halt")
+
+        def test_next(cow_worker):
+            assert cow_worker.get("/hello").text == "hello"
+        """,
+        app="served:app",
+    )
+    run.assert_outcomes(failed=1, passed=1)
+    assert "the worker exited with code 3 while serving GET /halt" in "".join(run.outlines)
 
 
 def test_a_worker_that_dies_is_named_and_the_next_one_works(configured, talk):

@@ -27,6 +27,14 @@ BODY = """
     def test_helper(cow_worker):
         assert through(cow_worker, 4) == (5, True)
 
+    class Shelf:
+        @staticmethod
+        def size():
+            return "pytest" in __import__("sys").modules
+
+    def test_class(cow_worker):
+        assert cow_worker.call(Shelf.size)
+
     def test_theirs(cow_worker):
         assert cow_worker.call("alone:add", 1, 2) == 3
         assert not cow_worker.call("alone:is_loaded", "pytest")
@@ -39,12 +47,26 @@ BODY = """
 
 def test_the_tests_module_is_loaded_where_its_functions_are_called(project):
     run = project(BODY, app="alone")
-    run.assert_outcomes(passed=6)
+    run.assert_outcomes(passed=7)
     told = [line for line in run.outlines if line.startswith("zygote alone")]
     assert [line.rstrip("0123456789. MKiBresdnt") for line in told] == [
         "zygote alone:",
         "zygote alone, functions of",
     ]
+
+
+def test_an_own_function_that_the_test_does_not_name_is_told(project):
+    body = """
+        def own():
+            return 1
+
+        def test_it(cow_worker):
+            cow_worker.call(globals()["o" + "wn"])
+    """
+    run = project(body, app="alone")
+    run.assert_outcomes(failed=1)
+    told = " ".join("".join(run.outlines).split())
+    assert "is of the test's own module, which workers have where the test names the" in told
 
 
 def test_what_is_preloaded_is_in_the_report(project):

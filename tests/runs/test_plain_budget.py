@@ -241,6 +241,17 @@ def test_a_test_is_measured_whose_part_skips_itself(project):
     assert "not measured" not in result.stdout.str()
 
 
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="came with pytest 9")
+def test_a_part_that_fails_fails_its_test(project):
+    result = project(
+        BUDGET
+        + "def test_it(subtests):\n"
+        + "    with subtests.test('a part'): assert False\n"
+        + "    with subtests.test('another'): assert False\n"
+    )
+    result.stdout.fnmatch_lines(["contains 2 failed subtests"])
+
+
 def test_a_body_has_its_own_filters_and_threads_warn_nobody_of_forks(project):
     result = project(
         f"""{BUDGET}

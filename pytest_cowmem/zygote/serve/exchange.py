@@ -115,8 +115,12 @@ class Exchange:
 
     def _go_on(self, event: Event) -> None:
         body = event.get("body", b"")
+        if not isinstance(body, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"an ASGI response is made of bytes, and the app gave a {type(body).__name__}"
+            )
         if body and self._with_body and self._sock is not None:
-            wire.send_bytes(self._sock, body)
+            wire.send_bytes(self._sock, bytes(body))
         if not event.get("more_body", False):
             self.complete = True
             self._wake()

@@ -99,6 +99,8 @@ def found(app: Any) -> str:
     """The interface that an app seems to have."""
     if not callable(app):
         return "call"
+    while hasattr(type(app), "func"):  # a functools.partial
+        app = app.func
     if isinstance(app, type):
         return "asgi" if hasattr(app, "__await__") else "wsgi"
     function: Any = app if isinstance(app, (FunctionType, MethodType)) else type(app).__call__

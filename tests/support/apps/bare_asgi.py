@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import os
 import threading
 
@@ -158,6 +159,15 @@ async def meets(scope, receive, send):
     for event in reply(str(max(at_once)).encode()):
         await send(event)
     at_once.append(at_once[-1] - 1)
+
+
+@http
+async def sends_text(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": "text"})
+
+
+partial = functools.partial(echo)
 
 
 def plain(scope, receive, send):

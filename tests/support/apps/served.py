@@ -34,6 +34,10 @@ def die():
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
+def halt():
+    os._exit(3)  # for which gunicorn ends, too
+
+
 def leave_a_fork():
     """Leave a fork of its own, in a session of its own."""
     if os.fork() == 0:
@@ -60,7 +64,7 @@ def broken():
     raise RuntimeError("no database")
 
 
-_PAGES = hello, keep, noted, collect, collects, die, leave_a_fork
+_PAGES = hello, keep, noted, collect, collects, die, halt, leave_a_fork
 PAGES = {f"/{page.__name__}": page for page in _PAGES}
 
 
