@@ -1,5 +1,8 @@
 """A FastAPI app: a small answer, a model, and a plain function in a thread."""
 
+import asyncio
+from typing import Any
+
 import fastapi
 import pydantic
 
@@ -32,3 +35,19 @@ def plain() -> dict[str, int]:
 @app.post("/echo")
 async def echo(request: fastapi.Request) -> fastapi.Response:
     return fastapi.Response(await request.body())
+
+
+def looped(scope: dict[str, Any], body: bytes, times: int) -> None:
+    """Call the app over and over, on a running loop."""
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(_event: dict[str, Any]) -> None:
+        pass
+
+    async def run() -> None:
+        for _ in range(times):
+            await app(scope.copy(), receive, send)
+
+    asyncio.run(run())
