@@ -61,7 +61,11 @@ class Round:
         self._cause: WorkerDied | None = None
         self._ages: dict[int, int] = {}
         self._tree: Tree | None = None
-        self.pair = master.fork(kind, fds)
+        try:
+            self.pair = master.fork(kind, fds)
+        except BaseException:
+            master.show_output()  # it says why
+            raise
 
     def __enter__(self) -> Self:
         try:

@@ -25,7 +25,7 @@ class Carried:
     `report` is the report of the call phase, and `logged` are those of subtests. `sections` is what
     was captured, and `warned` the arguments of `warnings.showwarning`. `raised` is what the body
     raised, and `ends` what ends the run. `left` says how the body left without being measured.
-    `covered` is coverage's data.
+    `covered` is coverage's data, and `failed_subtests` counts those.
     """
 
     report: Serial | None = None
@@ -36,6 +36,7 @@ class Carried:
     ends: BaseException | None = None
     left: str = ""
     covered: bytes = b""
+    failed_subtests: int = 0
 
 
 def _outcome(name: str, *arguments: Any) -> BaseException:
@@ -118,20 +119,25 @@ def take(item: pytest.Item, carried: Carried) -> None:
         warnings.showwarning(*arguments)
     item._report_sections.extend(carried.sections)
     item.user_properties[:] = carried.report["user_properties"]
-    _count_subtests(item, carried.logged)
+    failed_subtests(item, carried.failed_subtests)
     for data in carried.logged:
         item.ihook.pytest_runtest_logreport(report=report_of(item.config, data))
     if carried.covered:
         _add_coverage(carried.covered)
 
 
-def _count_subtests(item: pytest.Item, logged: Sequence[Serial]) -> None:
-    """Have pytest know of failed subtests: it fails their test for them (_pytest/subtests.py)."""
+def failed_subtests(item: pytest.Item, more: int = 0) -> int:
+    """How many parts of a test have failed, for which pytest fails it (_pytest/subtests.py).
+
+    `more` are counted with them. Those of unittest do not count, and pytest 8 has none.
+    """
     key = getattr(sys.modules.get("_pytest.subtests"), "failed_subtests_key", None)
-    failed = sum(data["outcome"] == "failed" for data in logged)
-    if key is not None and failed:
-        test: Any = getattr(item, "id", item.nodeid)  # an object since pytest 9.2
-        item.config.stash[key][test] += failed
+    if key is None:
+        return 0
+    counts, test = item.config.stash[key], getattr(item, "id", item.nodeid)  # pytest 9.2: an object
+    counts[test] += more
+    failed: int = counts[test]
+    return failed
 
 
 def _add_coverage(dumped: bytes) -> None:

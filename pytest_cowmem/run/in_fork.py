@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import pytest
 
 from pytest_cowmem.host.pytest_process import Fork
-from pytest_cowmem.run.carried import Carried, covered, portable, serial, travels
+from pytest_cowmem.run.carried import Carried, covered, failed_subtests, portable, serial, travels
 from pytest_cowmem.run.measured import LEFT, left_by, not_allowed
 
 FORK = pytest.StashKey[Fork]()
@@ -54,6 +54,7 @@ def call(item: pytest.Item) -> Carried:
         raised=portable(found.excinfo.value) if found.excinfo else None,
         left=item.stash[LEFT],
         covered=covered(),
+        failed_subtests=failed_subtests(item),
     )
 
 
