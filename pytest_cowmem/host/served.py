@@ -25,6 +25,7 @@ def serve(
         current.wait()
         response = transport.handle_request(request)
     assert isinstance(response.stream, httpx2.SyncByteStream)
+    response.request = request  # httpx2's own transport leaves that to its client
     response.stream = current.response = ServedStream(current, response.stream)
     return response
 
