@@ -7,7 +7,8 @@ import pytest
 
 from pytest_cowmem.model.metrics import OF_PLAIN_TESTS
 
-BUDGET = "import pytest\npytestmark = pytest.mark.mem_budget(private='2 MiB')\n"
+# More than a body takes that does nothing: up to 2.2 MiB in a large pytest process, on 3.15.
+BUDGET = "import pytest\npytestmark = pytest.mark.mem_budget(private='6 MiB')\n"
 ROWS = "ROWS = [{'number': number} for number in range(20_000)]\n"
 
 
@@ -36,7 +37,7 @@ def test_scan():
             "imports * 0 * ok",
             "where the bytes went is not known of a plain test: *",
             "scanning",
-            "*::test_nothing * KiB * ok",
+            "*::test_nothing * ok",
             "*::test_scan * MiB * over budget",
         ]
     )
