@@ -59,7 +59,8 @@ def _make() -> None:
     _keeper = _loop.create_task(awaited(_loop.create_future()))
     # anyio ends its threads with the task that asyncio.run() runs, which it knows by this callback
     # (find_root_task in anyio/_backends/_asyncio.py). A server's lives as long as its worker.
-    _keeper.add_done_callback(asyncio.base_events._run_until_complete_cb)  # type: ignore[attr-defined]
+    known_by = asyncio.base_events._run_until_complete_cb  # type: ignore[attr-defined]
+    _keeper.add_done_callback(known_by)
     _known = weakref.WeakSet([_keeper])
 
 
