@@ -12,7 +12,7 @@ SEED ?= 1
 
 DOCS = .venvs/docs
 
-.PHONY: demo record test check bench bench-real docs docs-output test-lowest test-newest test-neighbours coverage \
+.PHONY: demo record schema test check bench bench-real docs docs-output test-lowest test-newest test-neighbours coverage \
 	mutants dist venv clean
 
 demo: $(VENV)/installed
@@ -21,6 +21,10 @@ demo: $(VENV)/installed
 # Accepts the example's figures on this Python.
 record: $(VENV)/installed
 	cd example_project && $(BIN)/python -m pytest --cowmem --cowmem-update=all
+
+# Says what a report in JSON holds.
+schema: $(VENV)/installed
+	$(BIN)/python tests/support/document_schema.py
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest --numprocesses 2 $(TESTS)

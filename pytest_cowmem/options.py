@@ -67,6 +67,10 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--cowmem-baseline", metavar="PATH", help=where)
     rounds = "rounds a test, each with a fresh worker (default: 3)"
     group.addoption("--cowmem-rounds", metavar="N", help=rounds)
+    report = (
+        "write the run into a file, whose suffix says how: .json, .md, .html; may be given again"
+    )
+    group.addoption("--cowmem-report", metavar="PATH", action="append", help=report)
     for name, kind, default, effect in INI:
         parser.addini(name, effect, type=kind, default=default)
 
@@ -82,7 +86,7 @@ def enabled(config: pytest.Config) -> bool:
 
 def refuse_idle_options(config: pytest.Config) -> None:
     """pytest.UsageError for an option without --cowmem: a CI that lost it must not stay green."""
-    for name in (*FLAGS, "cowmem_update"):
+    for name in (*FLAGS, "cowmem_update", "cowmem_report"):
         if config.getoption(name) and not enabled(config):
             raise pytest.UsageError(f"{_spelled(name)} measures nothing on its own: add --cowmem")
 

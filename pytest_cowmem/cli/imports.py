@@ -10,8 +10,7 @@ import os
 import py_compile
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +19,7 @@ from typing import Any
 from tabulate import tabulate
 
 from pytest_cowmem.cli.amounts import size
+from pytest_cowmem.host.git import worktree
 from pytest_cowmem.host.waiting import ended
 from pytest_cowmem.model.app import parse_target
 from pytest_cowmem.model.errors import UsageError
@@ -30,6 +30,7 @@ from pytest_cowmem.zygote import importing
 HELP = "what each import costs a master, in bytes that no file backs"
 
 _LEAST = 2**18
+_MEND = "name a commit, or a file that --json wrote"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +132,7 @@ def before(against: str, target: str) -> Import:
 
 def _at_commit(ref: str, target: str) -> Import:
     """What imports cost at a commit. UsageError where the module does not come from there."""
-    with _worktree(ref) as (tree, path):
+    with worktree(ref, _MEND) as (tree, path):
         file, found = measure(target, Path(path[0]), path, f"at {ref}")
         if not Path(file).resolve().is_relative_to(tree):
             raise UsageError(
@@ -139,38 +140,6 @@ def _at_commit(ref: str, target: str) -> Import:
                 "compare with a file that --json wrote"
             )
     return found
-
-
-@contextmanager
-def _worktree(ref: str) -> Iterator[tuple[Path, list[str]]]:
-    """A checkout of a commit, and there the present folder and what of `sys.path` it has."""
-    root = Path(_git("rev-parse", "--show-toplevel"))
-    with TemporaryDirectory(prefix="pytest-cowmem-") as temporary:
-        tree = Path(temporary).resolve() / "tree"
-        _git("worktree", "add", "--detach", str(tree), ref)
-        try:
-            entries = [Path(entry).resolve() for entry in (os.curdir, *sys.path)]
-            moved = [
-                tree / entry.relative_to(root) for entry in entries if entry.is_relative_to(root)
-            ]
-            if not moved[0].is_dir():
-                raise UsageError(f"{ref} has no {Path.cwd()}: go to a folder that it has")
-            yield tree, [str(folder) for folder in moved if folder.is_dir()]
-        finally:
-            _git("worktree", "remove", "--force", str(tree))
-
-
-def _git(*words: str) -> str:
-    """What git prints; no hook runs. UsageError where it refuses, or is missing."""
-    command = ["git", "-c", f"core.hooksPath={os.devnull}", *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        raise UsageError("git is not installed: compare with a file that --json wrote") from None
-    if done.returncode:
-        said = done.stderr.strip().rpartition("\n")[2]
-        raise UsageError(f"git {words[0]} said: {said}: name a commit, or a file that --json wrote")
-    return done.stdout.strip()
 
 
 def _tree(top: Import, least: int) -> str:

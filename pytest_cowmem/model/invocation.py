@@ -23,13 +23,21 @@ class Invocation:
     root: str = "."
     baseline: str = ""
 
+    def run(self, tests: Sequence[str] = ()) -> str:
+        """The command that measures these tests again, and says why; without any, all."""
+        picked = [self._from_here(test) for test in tests] or self.selection
+        return shlex.join(["pytest", *picked, "--cowmem", *self._where, "--cowmem-explain"])
+
     def update(self, tests: Sequence[str] = ()) -> str:
         """The command that accepts what these tests measure; without any, or with many, all."""
         named = 0 < len(tests) <= _MOST_NAMES
         picked = [self._from_here(test) for test in tests] if named else self.selection
-        where = [f"--cowmem-baseline={self.baseline}"] if self.baseline else []
         # The tests come first: --cowmem-update would take one for its mode.
-        return shlex.join(["pytest", *picked, "--cowmem", *where, "--cowmem-update"])
+        return shlex.join(["pytest", *picked, "--cowmem", *self._where, "--cowmem-update"])
+
+    @property
+    def _where(self) -> list[str]:
+        return [f"--cowmem-baseline={self.baseline}"] if self.baseline else []
 
     def _from_here(self, test: str) -> str:
         return test if self.root == "." else f"{self.root}/{test}"

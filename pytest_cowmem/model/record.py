@@ -9,7 +9,7 @@ from pytest_cowmem.model.baseline import Entry, Environment
 from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
-from pytest_cowmem.model.metrics import PRIVATE
+from pytest_cowmem.model.metrics import PRIVATE, Tolerance
 from pytest_cowmem.model.typed import typed
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 from pytest_cowmem.model.what_if import Outcome
@@ -39,10 +39,11 @@ class Proof:
 class Record:
     """One test's measurement and what was said of it.
 
-    `app` is the app's label, `options` what it has besides (model/app.py), and `size` its master's
-    resident bytes. `brought` and `interface` are as in model/facts.py. `entry` is what
-    `--cowmem-update` would write, and `accepted` what the baseline has. `profile` and `environment`
-    are those of the measurement's conditions.
+    `place` is the test's `path:line`. `app` is the app's label, `target` what to import, `options`
+    what it has besides (model/app.py), and `size` its master's resident bytes. `brought` and
+    `interface` are as in model/facts.py. `entry` is what `--cowmem-update` would write, and
+    `accepted` what the baseline has. `profile` and `environment` are those of the measurement's
+    conditions. `tolerances` has those of the gated metrics.
 
     `shared` names the test whose explanation is this red one's too, or may be. `left_out` is how
     many red tests were traced where this one was not for that, else 0. `what_if` is what it costs
@@ -67,6 +68,9 @@ class Record:
     options: Mapping[str, str] = field(default_factory=dict)
     shared: Shared | None = None
     left_out: int = 0
+    target: str = ""
+    place: str = ""
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
     what_if: tuple[Outcome, ...] = ()
     brought: tuple[tuple[str, int, int], ...] = ()
     interface: str = "wsgi"

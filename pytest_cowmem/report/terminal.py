@@ -75,6 +75,10 @@ def _print_sentences(shown: View, reporter: "pytest.TerminalReporter") -> None:
         _say(reporter, f"baseline: {shown.refused}", red=True)
     if shown.accept:
         reporter.write_line(shown.accept)  # in one line, to be copied
+    for sentence in shown.reports:
+        _say(reporter, sentence)
+    for sentence in shown.unreported:
+        _say(reporter, sentence, red=True)
 
 
 def _say(reporter: "pytest.TerminalReporter", sentence: str, **colour: bool) -> None:

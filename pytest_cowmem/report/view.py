@@ -51,7 +51,7 @@ class View:
     proved, and `tried` those replayed under other policies. `advised` says which policy each app is
     to follow.
     `causes`, `facts`, `warnings` and `changes` are sentences, `refused` is one, and `accept` says
-    how to accept what differs.
+    how to accept what differs. `reports` and `unreported` are sentences on the files written.
     """
 
     nothing: str
@@ -67,6 +67,8 @@ class View:
     changes: tuple[str, ...]
     refused: str
     accept: str
+    reports: tuple[str, ...]
+    unreported: tuple[str, ...]
 
 
 def view(document: Document) -> View:
@@ -95,6 +97,8 @@ def view(document: Document) -> View:
         ),
         refused=document.refused,
         accept=_how_to_accept(document),
+        reports=tuple(f"report: {path}" for path in document.reported),
+        unreported=document.unreported,
     )
 
 

@@ -2,12 +2,12 @@
 
 import fcntl
 import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pytest_cowmem.host.files import replace_text
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.baseline_text import dumps, loads
 from pytest_cowmem.model.errors import UsageError
@@ -48,7 +48,7 @@ def rewrite(path: Path, change: Callable[[Baseline], Baseline]) -> None:
     """
     try:
         with _locked(path):
-            _replace(_target(path), dumps(change(load(path))))
+            replace_text(path, dumps(change(load(path))))
     except OSError as error:
         raise _refused(path, str(error.strerror)) from None
 
@@ -80,19 +80,6 @@ def _lock(folder: int) -> bool:
     except OSError:
         return True
     return True
-
-
-def _replace(path: Path, text: str) -> None:
-    mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _target(path: Path) -> Path:

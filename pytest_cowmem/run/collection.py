@@ -34,9 +34,9 @@ class Collected:
     usage_error: str = ""
 
     @property
-    def tests(self) -> set[str]:
-        """The tests of all files."""
-        return {test for tests in self.files.values() for test in tests}
+    def tests(self) -> list[str]:
+        """The tests of all files, in the order they were collected."""
+        return [test for tests in self.files.values() for test in tests]
 
 
 def check_markers(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:

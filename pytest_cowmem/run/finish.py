@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_cowmem.host.git import head, last_change
 from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import merged, update
 from pytest_cowmem.judge.what_if import advised
 from pytest_cowmem.model.baseline import Baseline
-from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.document import Document, Failure
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.what_if import Advised
+from pytest_cowmem.report.files import write
 from pytest_cowmem.report.masters import by_app
 from pytest_cowmem.run import baseline_file, gone
 from pytest_cowmem.run.collection import Collected
@@ -40,12 +42,19 @@ def document(
     `status` is the exit status that pytest has for the run.
     """
     settings = session.settings
+    order = {test: at for at, test in enumerate(collected.tests)}
     defaults = {name for name, metric in METRICS.items() if metric.tolerance}
-    records = tuple(outcomes.records.values())
+    records = tuple(
+        sorted(outcomes.records.values(), key=lambda it: order.get(it.test, len(order)))
+    )
     complete = status in _COMPLETE and not collected.usage_error
     stale = find_stale(session, collected, outcomes) if complete else []
     unwritten = Document(
         records=records,
+        failures=tuple(_failures(collected, outcomes)),
+        unfit=tuple(sorted(outcomes.unfit & {*outcomes.records})),
+        head=head(settings.rootdir) if settings.reports else None,
+        base=last_change(settings.baseline) if settings.reports else None,
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),
@@ -56,6 +65,7 @@ def document(
         unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
         invocation=settings.invocation,
         update=settings.update,
+        strict=settings.strict,
         usage_error=collected.usage_error,
         unverified=unverified(),
         explain=settings.explain,
@@ -68,16 +78,21 @@ def document(
     return unwritten
 
 
-_SERVER = ", server gunicorn"  # in an app's label
+def _failures(collected: Collected, outcomes: Outcomes) -> Iterator[Failure]:
+    """The tests that measure, and failed before they were measured."""
+    for test in (*collected.measured, *collected.plain):
+        if test in outcomes.failures and test not in outcomes.records:
+            yield outcomes.failures[test]
 
 
 def _advised(records: Sequence[Record]) -> Iterator[Advised]:
     """Which policy each app is to follow, by its tests that were replayed under some."""
     tried = [record for record in records if record.what_if]
     for name, of_app in by_app(tried).items():
-        target, _, gc = of_app[0].app.replace(_SERVER, "").partition(", gc ")
-        found = advised(name, target, gc or "default", [record.what_if for record in of_app])
-        yield replace(found, interface=of_app[0].interface)
+        first = of_app[0]
+        gc, _, _ = first.entry.gc.partition(": ")
+        found = advised(name, first.target, gc, [record.what_if for record in of_app])
+        yield replace(found, interface=first.interface)
 
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:
@@ -123,11 +138,24 @@ def with_reference(baseline: Baseline, reference: Reference, renew: bool) -> Bas
     return baseline.with_profile(reference.profile, profile)
 
 
+def report(run: Document, settings: Settings) -> Document:
+    """Write the run into the files that were asked for; the run with what became of them."""
+    written, unwritten = [], []
+    for path in settings.reports:
+        try:
+            write(run, path)
+            written.append(os.path.relpath(path))
+        except UsageError as error:
+            unwritten.append(str(error))
+    return replace(run, reported=tuple(written), unreported=tuple(unwritten))
+
+
 def exit_status(run: Document, settings: Settings, status: int) -> int:
     """The run's exit status, from the one that pytest has for it."""
     if run.usage_error:
         return pytest.ExitCode.USAGE_ERROR
     nothing_failed = status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
-    if run.refused or (settings.strict and not run.records and nothing_failed):
+    wrong = run.unreported or (settings.strict and not run.records)
+    if run.refused or (wrong and nothing_failed):
         return pytest.ExitCode.TESTS_FAILED
     return status

@@ -135,6 +135,7 @@ class Measuring:
         )
         if runs or self.document.usage_error:
             settings = self.session.settings
+            self.document = finish.report(self.document, settings)
             session.exitstatus = finish.exit_status(self.document, settings, status)
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:

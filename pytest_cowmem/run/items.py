@@ -31,6 +31,12 @@ def id_of(item: pytest.Item) -> str:
     return item.stash.get(_TEST_ID, item.nodeid)
 
 
+def place_of(location: tuple[str, int | None, str]) -> str:
+    """The `path:line` of a test, from pytest's location, whose lines begin at 0."""
+    path, line, _ = location
+    return path if line is None else f"{path}:{line + 1}"
+
+
 def is_measured(item: pytest.Item) -> bool:
     """Whether a test uses the worker, as far as that can be seen before it is set up.
 

@@ -23,7 +23,14 @@ from pytest_cowmem.model.metrics import CHILDREN
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.units import render
 from pytest_cowmem.report.failure import explain_failure
-from pytest_cowmem.run.items import app_of, budget_of, id_of, refuse_test_case, source_hash
+from pytest_cowmem.run.items import (
+    app_of,
+    budget_of,
+    id_of,
+    place_of,
+    refuse_test_case,
+    source_hash,
+)
 from pytest_cowmem.run.own_functions import with_own_functions
 from pytest_cowmem.run.scenario import Scenario
 from pytest_cowmem.run.session import Session
@@ -107,6 +114,7 @@ def client_for(
     with CowWorker(explainer.asked, module) as client:
         scenario = Scenario(
             id_of(item),
+            place_of(item.location),
             client,
             master,
             lambda: session.zygotes.others(master.app),

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from pytest_cowmem.model.document import Failure
 from pytest_cowmem.model.record import Record
-from pytest_cowmem.run.items import has_budget, id_of
+from pytest_cowmem.run.items import has_budget, id_of, place_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 
 _RERUN = "rerun"  # the outcome that pytest-rerunfailures gives an attempt that is not the last
@@ -22,6 +23,7 @@ class Outcomes:
     A test that is run again counts as its last attempt. `unfit` names the tests that failed after
     they were measured. `idle` names those that passed and asked for no worker. `unmeasured` says
     how tests came to be neither measured nor failed. `red` names those of which an attempt failed.
+    `failures` has the tests that failed.
     """
 
     records: dict[str, Record] = field(default_factory=dict)
@@ -29,11 +31,13 @@ class Outcomes:
     idle: set[str] = field(default_factory=set)
     unmeasured: dict[str, str] = field(default_factory=dict)
     red: set[str] = field(default_factory=set)
+    failures: dict[str, Failure] = field(default_factory=dict)
 
     def take(self, report: pytest.TestReport) -> None:
         """Learn of a test from one of its reports."""
         carried = vars(report)
         if "cowmem_test" not in carried:  # xdist makes a report of its own where a worker crashes
+            self._note_failure(report.nodeid, report)
             return
         test = carried["cowmem_test"]
         if report.when == "setup":
@@ -46,10 +50,15 @@ class Outcomes:
             self.idle.add(test)
         if carried["cowmem_unmeasured"]:
             self.unmeasured[test] = carried["cowmem_unmeasured"]
+        self._note_failure(test, report)
         if report.failed or report.outcome == _RERUN:
             self.red.add(test)
             if report.when == "teardown":
                 self.unfit.add(test)
+
+    def _note_failure(self, test: str, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.failures[test] = Failure(test, reason(report), place_of(report.location))
 
     def _forget(self, test: str) -> None:
         """Forget the attempt before, but for whether it was red."""
@@ -57,6 +66,14 @@ class Outcomes:
         self.unmeasured.pop(test, None)
         self.unfit.discard(test)
         self.idle.discard(test)
+        self.failures.pop(test, None)
+
+
+def reason(report: pytest.TestReport) -> str:
+    """Why a test failed, in one line."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = str(getattr(crash, "message", report.longrepr)).strip()
+    return text.partition("\n")[0]
 
 
 def put_on(report: pytest.TestReport, item: pytest.Item) -> None:

@@ -25,7 +25,7 @@ from pytest_cowmem.model.record import Record
 from pytest_cowmem.report.failure import explain_failure
 from pytest_cowmem.run import carried, in_fork
 from pytest_cowmem.run.carried import Carried
-from pytest_cowmem.run.items import budget_of, has_budget, id_of
+from pytest_cowmem.run.items import budget_of, has_budget, id_of, place_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 from pytest_cowmem.run.session import Session
 
@@ -129,6 +129,7 @@ def _record(item: pytest.Item, sample: Sample) -> Record:
         test=id_of(item),
         profile=conditions.profile,
         environment=conditions.environment,
+        place=place_of(item.location),
         app=PytestProcess.app.label,
         size=0,
         measurement=measurement,

@@ -44,6 +44,7 @@ class Scenario:
     """
 
     test: str
+    place: str
     client: CowWorker
     master: Preforked
     other_layouts: Callable[[], Iterator[Preforked]]
@@ -85,7 +86,9 @@ class Scenario:
             test=self.test,
             profile=conditions.profile,
             environment=conditions.environment,
+            place=self.place,
             app=self.master.app.label,
+            target=self.master.app.target,
             options=self.master.app.options,
             size=self.master.size,
             brought=self.master.facts.brought,
@@ -97,6 +100,7 @@ class Scenario:
             notes=(*moved, *ruling.notes, *notes, *self.master.notes),
             entry=Entry.of(measurement, conditions, self.gate.figures),
             accepted=self.gate.accepted,
+            tolerances=self.gate.tolerances,
         )
         return record if growth is None else self._noted(record)
 

@@ -15,6 +15,7 @@ from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
 from pytest_cowmem.options import flag, given
+from pytest_cowmem.report.files import check
 
 Number = TypeVar("Number", int, float)
 
@@ -23,8 +24,9 @@ Number = TypeVar("Number", int, float)
 class Settings:
     """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds.
 
-    `own` names the modules whose code is the user's own; none are named for those of the app.
-    `ci` says that it is for CI, where nobody looks at what is new, and `cowmem_strict` not written.
+    `reports` are the files that the run is to be written into. `own` names the modules whose code
+    is the user's own; none are named for those of the app. `ci` says that it is for CI, where
+    nobody looks at what is new, and `cowmem_strict` not written.
     """
 
     baseline: Path
@@ -37,6 +39,7 @@ class Settings:
     path: Sequence[str]
     prove: bool
     ratchet: bool
+    reports: Sequence[Path]
     rootdir: Path
     rounds: int
     strict: bool
@@ -67,6 +70,7 @@ class Settings:
             path=[str(config.rootpath / folder) for folder in config.getini("pythonpath")],
             prove=flag(config, "cowmem_prove"),
             ratchet=config.getini("cowmem_ratchet"),
+            reports=_reports(config),
             rootdir=config.rootpath,
             rounds=_number(config, "cowmem_rounds", int),
             strict=flag(config, "cowmem_strict"),
@@ -90,6 +94,15 @@ def _baseline(config: pytest.Config) -> Path:
         return config.invocation_params.dir / option
     folder = config.inipath.parent if config.inipath else config.rootpath
     return folder / str(config.getini("cowmem_baseline"))
+
+
+def _reports(config: pytest.Config) -> Sequence[Path]:
+    """The files that reports are written into. UsageError for one that could not be."""
+    paths: list[str] = config.getoption("cowmem_report") or []
+    reports = [config.invocation_params.dir / path for path in paths]
+    for path in reports:
+        check(path)
+    return reports
 
 
 def _modules(config: pytest.Config, name: str) -> Sequence[str]:

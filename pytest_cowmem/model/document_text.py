@@ -1,0 +1,70 @@
+"""The text of a run's JSON report. Runs in the process that writes or reads it; no I/O.
+
+document.schema.json beside this file says what it holds; `make schema` writes that.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.typed import typed
+
+FORMAT = 1
+
+
+def dumps(document: Document) -> str:
+    """The report's text: one object, with a line for each field of the document and each record."""
+    lines = [f'"format": {FORMAT}']
+    for name, value in _fields(document).items():
+        if name == "records":
+            records = ",\n".join(map(_text, value))
+            lines.append(f'"records": [\n{records}\n]')
+        else:
+            lines.append(f"{json.dumps(name)}: {_text(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def loads(text: str, name: str = "report") -> Document:
+    """The run in `text`. UsageError, which names it, for what `dumps` does not write."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(
+            f"the report {name} is not JSON ({error}): make it anew with --cowmem-report"
+        ) from None
+    version = data.get("format") if isinstance(data, dict) else None
+    if type(version) is int and version > FORMAT:
+        raise UsageError(
+            f"the report {name} has format {version}, and this version reads up to {FORMAT}: "
+            "upgrade pytest-cowmem"
+        )
+    try:
+        read = _READERS.get(version) if type(version) is int else None
+        if read is None:
+            raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        return read({key: value for key, value in data.items() if key != "format"})
+    except (TypeError, ValueError, LookupError, AttributeError) as error:
+        raise UsageError(
+            f"the report {name} is none of --cowmem-report ({error}): make it anew, "
+            "with this version of pytest-cowmem"
+        ) from None
+
+
+def _first_format(data: Mapping[str, Any]) -> Document:
+    document: Document = typed(Document, data)
+    return document
+
+
+_READERS: Mapping[int, Callable[[Mapping[str, Any]], Document]] = {1: _first_format}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, default=_fields, ensure_ascii=False)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """A frozen value's fields; what it keeps beside them, as a cached property, is left out."""
+    return {field.name: getattr(value, field.name) for field in fields(value)}
