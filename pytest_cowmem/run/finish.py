@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_cowmem.files.baseline import rewrite
+from pytest_cowmem.files.report import write
 from pytest_cowmem.host.git import head, last_change
 from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import merged, update
@@ -16,9 +18,8 @@ from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.what_if import Advised
-from pytest_cowmem.report.files import write
 from pytest_cowmem.report.masters import by_app
-from pytest_cowmem.run import baseline_file, gone
+from pytest_cowmem.run import gone
 from pytest_cowmem.run.collection import Collected
 from pytest_cowmem.run.gone import Gone
 from pytest_cowmem.run.outcomes import Outcomes
@@ -118,7 +119,7 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
         new = with_reference(new, session.reference, renew=run.update == "all")
         try:
             path = session.settings.baseline
-            baseline_file.rewrite(path, lambda found: merged(found, new, changes))
+            rewrite(path, lambda found: merged(found, new, changes))
         except UsageError as error:
             return replace(run, refused=str(error))
     left = () if dropped else run.stale

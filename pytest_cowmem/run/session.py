@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from pytest_cowmem.files.baseline import check_writable, load
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.run import baseline_file
 from pytest_cowmem.run.causes import Causes
 from pytest_cowmem.run.reference import Reference
 from pytest_cowmem.run.settings import Settings
@@ -29,13 +29,13 @@ def start(config: pytest.Config) -> Session:
     try:
         settings = Settings.from_config(config)
         if settings.update is not None:
-            baseline_file.check_writable(settings.baseline)
+            check_writable(settings.baseline)
         elif config.getoption("cowmem_baseline") and not settings.baseline.exists():
             raise UsageError(
                 f"there is no baseline {settings.baseline}: correct --cowmem-baseline, "
                 "or record it with --cowmem-update"
             )
-        baseline = baseline_file.load(settings.baseline)
+        baseline = load(settings.baseline)
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     zygotes = Zygotes(settings.rootdir, settings.path, settings.timeout, settings.own)

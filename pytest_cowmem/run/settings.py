@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import pytest
 
+from pytest_cowmem.files.report import check_writable
 from pytest_cowmem.judge.budget import parse_tolerance_lines
 from pytest_cowmem.model import capacity, units
 from pytest_cowmem.model.app import App, is_policy
@@ -15,7 +16,6 @@ from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
 from pytest_cowmem.options import flag, given
-from pytest_cowmem.report.files import check
 
 Number = TypeVar("Number", int, float)
 
@@ -101,7 +101,7 @@ def _reports(config: pytest.Config) -> Sequence[Path]:
     paths: list[str] = config.getoption("cowmem_report") or []
     reports = [config.invocation_params.dir / path for path in paths]
     for path in reports:
-        check(path)
+        check_writable(path)
     return reports
 
 

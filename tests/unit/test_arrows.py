@@ -16,8 +16,9 @@ ALLOWED = {
     "judge": {"model"},
     "explain": {"model", "host", "zygote"},
     "report": {"model"},
-    "run": {"model", "host", "judge", "explain", "report", "options"},
-    "cli": {"model", "host", "zygote"},
+    "files": {"model", "report"},
+    "run": {"model", "host", "judge", "explain", "report", "files", "options"},
+    "cli": {"model", "host", "zygote", "judge", "report", "files"},
 }
 
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_cowmem.files import baseline as baseline_file
+from pytest_cowmem.files.baseline import check_writable, load, rewrite
 from pytest_cowmem.model.baseline import Baseline, Entry, Profile
 from pytest_cowmem.model.baseline_text import dumps, loads
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
-from pytest_cowmem.run import baseline_file
-from pytest_cowmem.run.baseline_file import check_writable, load, rewrite
 
 texts = st.text(st.characters(codec="utf-8"), max_size=12)
 amounts = st.integers(0, 2**63)
@@ -269,7 +269,7 @@ ADD_TWENTY = """
 import sys
 from pathlib import Path
 from pytest_cowmem.model.baseline import Profile
-from pytest_cowmem.run.baseline_file import rewrite
+from pytest_cowmem.files.baseline import rewrite
 
 for number in range(20):
     key = f"{sys.argv[2]} {number}"

@@ -1,4 +1,4 @@
-"""Read and replace the committed baseline file. Runs in the pytest process."""
+"""Read and replace the committed baseline file. Runs in the process that asks."""
 
 import fcntl
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pytest_cowmem.host.files import replace_text
+from pytest_cowmem.files.replace import replace_text
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.baseline_text import dumps, loads
 from pytest_cowmem.model.errors import UsageError

@@ -1,0 +1,1 @@
+"""The files that users keep: baselines and reports. Runs in the process that asks."""
