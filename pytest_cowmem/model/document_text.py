@@ -5,12 +5,11 @@ document.schema.json beside this file says what it holds; `make schema` writes t
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from typing import Any
 
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.model.typed import typed
+from pytest_cowmem.model.typed import shallow, typed
 
 FORMAT = 1
 
@@ -18,7 +17,7 @@ FORMAT = 1
 def dumps(document: Document) -> str:
     """The report's text: one object, with a line for each field of the document and each record."""
     lines = [f'"format": {FORMAT}']
-    for name, value in _fields(document).items():
+    for name, value in shallow(document).items():
         if name == "records":
             records = ",\n".join(map(_text, value))
             lines.append(f'"records": [\n{records}\n]')
@@ -62,9 +61,4 @@ _READERS: Mapping[int, Callable[[Mapping[str, Any]], Document]] = {1: _first_for
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, default=_fields, ensure_ascii=False)
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    """A frozen value's fields; what it keeps beside them, as a cached property, is left out."""
-    return {field.name: getattr(value, field.name) for field in fields(value)}
+    return json.dumps(value, default=shallow, ensure_ascii=False)

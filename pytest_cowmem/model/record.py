@@ -1,8 +1,7 @@
 """The record of one measured test, which xdist carries too. Runs in the pytest process; no I/O."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from enum import Enum
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_cowmem.model.baseline import Entry, Environment
@@ -10,7 +9,7 @@ from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.explanation import Explanation
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import PRIVATE, Tolerance
-from pytest_cowmem.model.typed import typed
+from pytest_cowmem.model.typed import plain, typed
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 from pytest_cowmem.model.what_if import Outcome
 
@@ -91,7 +90,8 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """The record in types that JSON and xdist's channel have."""
-        return asdict(self, dict_factory=_plain)
+        found: dict[str, Any] = plain(self)
+        return found
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Record":
@@ -99,7 +99,3 @@ class Record:
         record = typed(cls, data)
         assert isinstance(record, cls)
         return record
-
-
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value.value if isinstance(value, Enum) else value for name, value in pairs}
