@@ -76,7 +76,7 @@ def view(document: Document) -> View:
     records = document.records
     explained = [record for record in records if record.explanation and not record.failed]
     return View(
-        nothing="" if records else _why_nothing(document),
+        nothing="" if records else why_nothing(document),
         rows=tuple(row(record) for record in records),
         trees=tuple(it for it in records if it.measurement.children and not it.failed),
         explained=tuple(explained) if document.explain else (),
@@ -164,7 +164,7 @@ def _pauses(record: Record) -> str:
     return f"{collections} to {render(values['gc_pause'], 'ns')}" if collections else "none"
 
 
-def _why_nothing(document: Document) -> str:
+def why_nothing(document: Document) -> str:
     if document.tests and document.complete:
         return "no test that uses cow_worker or has a budget has passed its own assertions"
     if document.broken:
