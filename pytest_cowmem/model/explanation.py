@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from pytest_cowmem.model.memory_map import MemoryMap
 from pytest_cowmem.model.metrics import PRIVATE
 
 NOWHERE = "no line of the app"
@@ -193,6 +194,7 @@ class Explanation:
     private. `unseen` is what came where the tracer did not listen, for instance in threads of C
     code. `objects` says what lies on the copied pages, which need not be what caused their loss.
     `more` has types of objects, and how many more there are after each request, where one leaks.
+    `map` is the traced worker's memory at its end, where a report is to show it.
     """
 
     measured: Mapping[str, int]
@@ -208,6 +210,7 @@ class Explanation:
     objects: Overlay
     advice: tuple[Advice, ...] = ()
     more: tuple[tuple[str, float], ...] = ()
+    map: MemoryMap | None = None
 
     @property
     def private(self) -> int:

@@ -9,8 +9,10 @@ from typing import Any
 from pytest_cowmem.model import capacity
 from pytest_cowmem.model.child import Child
 from pytest_cowmem.model.growth import Growth
+from pytest_cowmem.model.memory_map import MemoryMap
 from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE, USS, WORKERS
 from pytest_cowmem.model.observation import Observation
+from pytest_cowmem.model.pause import Pauses
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,8 @@ class Sample:
     what a growth round found, whose bytes are among the values. `ages` has pairs of requests served
     and private bytes after them. `children_ended` says whether a child of the worker ended, whose
     memory is in no value. `going` names the functions of tasks that requests started, and that went
-    on for long. `children` has each descendant, where these are measured.
+    on for long. `children` has each descendant, where these are measured. `map` is the worker's
+    memory at its end, and `pauses` its collections, where a report is to show them.
     """
 
     values: Mapping[str, int]
@@ -32,6 +35,8 @@ class Sample:
     ages: tuple[tuple[int, int], ...] = ()
     going: tuple[str, ...] = ()
     children: tuple[Child, ...] = ()
+    map: MemoryMap | None = None
+    pauses: Pauses = field(default_factory=Pauses)
 
     @classmethod
     def of(cls, seen: Observation) -> "Sample":
@@ -46,6 +51,8 @@ class Sample:
             ages=seen.ages,
             going=seen.going,
             children=seen.children,
+            map=seen.map,
+            pauses=seen.pauses,
         )
 
     def with_growth(self, growth: Growth | None) -> "Sample":
@@ -63,6 +70,7 @@ class Measurement:
     times with the time beside them, of the round in which they were shortest for that. `growth` is
     what a growth round found, whose bytes are among the values. `ages` and `children` are the last
     round's. `server` is what each process of a real server has more: 0 where one was measured.
+    `map` and `pauses` are of the first layout's last round that has a map.
     """
 
     values: Mapping[str, int]
@@ -78,6 +86,8 @@ class Measurement:
     going: tuple[str, ...] = ()
     server: int = capacity.SERVER
     children: tuple[Child, ...] = ()
+    map: MemoryMap | None = None
+    pauses: Pauses = field(default_factory=Pauses)
 
     @classmethod
     def of(cls, rounds: Sequence[Sample], others: Sequence[Sample] = ()) -> "Measurement":
@@ -105,6 +115,7 @@ class Measurement:
                 values[name] = round(statistics.mean(layouts[name]))
         samples = (*rounds, *others)
         imports = sorted({name for sample in samples for name in sample.imports})
+        drawn = next((sample for sample in reversed(rounds) if sample.map), rounds[-1])
         return cls(
             values,
             spread,
@@ -117,6 +128,8 @@ class Measurement:
             ages=rounds[-1].ages,
             going=tuple(sorted({name for sample in samples for name in sample.going})),
             children=rounds[-1].children,
+            map=drawn.map,
+            pauses=drawn.pauses,
         )
 
     @property

@@ -1,9 +1,11 @@
 """What was observed of one round, before it is turned into metrics. Runs in the pytest process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pytest_cowmem.model.child import Child
+from pytest_cowmem.model.memory_map import MemoryMap
+from pytest_cowmem.model.pause import Pauses
 from pytest_cowmem.model.reading import Reading
 
 
@@ -19,7 +21,8 @@ class Observation:
     itself after one more full collection, where it collects. `children_ended` says whether a child
     of the worker ended within the round, and was not read. `going` names the functions of tasks
     that requests started, and that went on for long. `descendants` is what in `end` is that of all
-    descendants, None where these are not measured, and `children` has each.
+    descendants, None where these are not measured, and `children` has each. `map` is the worker's
+    memory at its end, and `pauses` its collections, where a report is to show them.
     """
 
     ready: Reading
@@ -37,6 +40,8 @@ class Observation:
     going: tuple[str, ...] = ()
     descendants: Reading | None = None
     children: tuple[Child, ...] = ()
+    map: MemoryMap | None = None
+    pauses: Pauses = field(default_factory=Pauses)
 
     @cached_property
     def cost(self) -> Reading:
