@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from pytest_cowmem.judge.budget import Budget
 from pytest_cowmem.judge.held import Held
-from pytest_cowmem.model.baseline import Conditions, Entry, Environment
+from pytest_cowmem.model.baseline import MIXED, Conditions, Entry, Environment
+from pytest_cowmem.model.figure import Figure
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import GROWTH, METRICS, OF_TREE, PRIVATE, Metric, Tolerance
 from pytest_cowmem.model.units import render
@@ -59,15 +61,24 @@ class Gate:
     update: str | None = None
     compared: bool = True
 
-    def judge(self, measurement: Measurement) -> Ruling:
-        """Judge every metric that was measured, budgeted or accepted, in the order of METRICS."""
-        named = {*measurement.values, *self.budget.limits, *self._figures}
+    def judge(self, measured: Measurement | Entry) -> Ruling:
+        """Judge every metric that was measured, budgeted or accepted, in the order of METRICS.
+
+        An entry is what was measured when it was accepted, as far as a baseline keeps that.
+        """
+        figures = measured.figures
+        warming = isinstance(measured, Measurement) and _is_warming_up(measured)
+        named = {*figures, *self.budget.limits, *self._accepted}
         judgments = tuple(
-            self._judgment(metric, measurement) for name, metric in METRICS.items() if name in named
+            self._judgment(metric, figures.get(name), warming=warming)
+            for name, metric in METRICS.items()
+            if name in named
         )
         verdict = self._gravest(judgments)
-        notes = (*self._notes(), *_growth_notes(measurement, judgments))
-        return Ruling(judgments, verdict, self._fails(judgments, verdict), notes)
+        notes = [*self._notes()]
+        if isinstance(measured, Measurement):
+            notes += _growth_notes(measured, judgments)
+        return Ruling(judgments, verdict, self._fails(judgments, verdict), tuple(notes))
 
     @property
     def figures(self) -> set[str]:
@@ -76,27 +87,34 @@ class Gate:
 
     def in_doubt(self, measurement: Measurement) -> bool:
         """Whether one more layout could change what is red."""
-        held = [self._held(METRICS[name], measurement) for name in measurement.layouts]
+        figures = measurement.figures
+        held = [self._held(METRICS[name], figures[name]) for name in measurement.layouts]
         return any(one.in_doubt(ratchet=self.ratchet) for one in held)
 
-    @property
-    def _figures(self) -> Mapping[str, int]:
-        return self.accepted.metrics if self.accepted else {}
+    @cached_property
+    def _accepted(self) -> Mapping[str, Figure]:
+        return self.accepted.figures if self.accepted else {}
 
-    def _held(self, metric: Metric, measurement: Measurement) -> Held:
+    @property
+    def _own_layout(self) -> bool:
+        layout = self.accepted.layout if self.accepted else MIXED
+        return layout == self.conditions.layout != MIXED
+
+    def _held(self, metric: Metric, figure: Figure | None) -> Held:
         return Held.of(
             metric,
-            measurement,
-            self.accepted,
-            self.conditions.layout,
+            figure,
+            self._accepted.get(metric.name),
             self.budget.limits.get(metric.name),
             self.tolerances.get(metric.name),
+            own_layout=self._own_layout,
         )
 
-    def _judgment(self, metric: Metric, measurement: Measurement) -> Judgment:
-        held = self._held(metric, measurement)
-        verdict = held.verdict(has_entry=bool(self._figures))
-        if metric.name == GROWTH and verdict in TOO_HIGH and _is_warming_up(measurement):
+    def _judgment(self, metric: Metric, figure: Figure | None, *, warming: bool) -> Judgment:
+        """What is said of a metric; `warming` says that the app is still warming up."""
+        held = self._held(metric, figure)
+        verdict = held.verdict(has_entry=bool(self._accepted))
+        if metric.name == GROWTH and verdict in TOO_HIGH and warming:
             verdict = Verdict.OK
         # A time is shown as it was measured.
         as_measured = verdict is Verdict.OVER or metric.least

@@ -1,11 +1,10 @@
 """What one metric is held to, and what that says of it. Pure. Runs in the pytest process."""
 
-import statistics
 from typing import NamedTuple
 
 from pytest_cowmem.judge.layouts import noise
-from pytest_cowmem.model.baseline import LAYOUTS, Entry
-from pytest_cowmem.model.measurement import Measurement
+from pytest_cowmem.model.baseline import LAYOUTS
+from pytest_cowmem.model.figure import Figure
 from pytest_cowmem.model.metrics import OF_PRIVATE, Metric, Tolerance
 from pytest_cowmem.model.verdict import Verdict
 
@@ -34,44 +33,42 @@ class Held(NamedTuple):
     def of(
         cls,
         metric: Metric,
-        measurement: Measurement,
-        accepted: Entry | None,
-        layout: str,
+        figure: Figure | None,
+        accepted: Figure | None,
         limit: int | None,
         tolerance: Tolerance | None,
+        *,
+        own_layout: bool,
     ) -> "Held":
-        """What a measurement in `layout` is held to. In the baseline's own the first are compared.
+        """What a figure is held to. In the baseline's own layout the first ones are compared.
 
-        `accepted` is the baseline's entry, and `tolerance` is None for a metric that is not gated.
+        `accepted` is the baseline's, and `tolerance` is None for a metric that is not gated.
         """
-        name = metric.name
-        measured = compared = measurement.values.get(name)
-        baseline = accepted.metrics.get(name) if accepted else None
-        layouts = measurement.layouts.get(name, ())
-        own_layout = accepted is not None and accepted.layout == layout
+        measured = compared = figure.amount if figure else None
+        baseline = accepted.amount if accepted else None
         chance = 0.0
-        if accepted and baseline is not None:
-            if layouts and own_layout and metric.of_pages:
-                compared, baseline = layouts[0], accepted.first.get(name, baseline)
-            elif layouts and metric.of_pages:
-                deviation = statistics.stdev(layouts) if len(layouts) > 1 else 0
-                then = accepted.deviation.get(name, 0), accepted.layouts
-                chance = noise((deviation, len(layouts)), then)
-            if name in measurement.beside and compared is not None:
-                compared = min(compared, _as_then(metric, measurement, accepted))
+        if figure and accepted:
+            if figure.layouts and metric.of_pages:
+                if own_layout:
+                    compared, baseline = figure.first, accepted.first
+                else:
+                    sides = [(it.deviation, it.layouts) for it in (figure, accepted)]
+                    chance = noise(*sides)
+            if figure.beside:
+                compared = min(figure.amount, _as_then(figure.beside, accepted))
         around = (measured or 0) if baseline is None else baseline
         tolerated = tolerance.allows(around) if tolerance else 0
         return cls(
             metric,
             measured,
-            measurement.spread.get(name, 0),
+            figure.spread if figure else 0,
             limit,
             baseline,
             compared,
             tolerance is not None,
             tolerated,
             max(tolerated, round(chance)),
-            len(layouts),
+            figure.layouts if figure else 0,
             own_layout,
         )
 
@@ -128,8 +125,8 @@ class Held(NamedTuple):
         return difference > self.tolerated and not sure
 
 
-def _as_then(metric: Metric, measurement: Measurement, accepted: Entry) -> int:
+def _as_then(beside: tuple[int, int], accepted: Figure) -> int:
     """A time as it would be if the one beside it took as long as when the entry was written."""
-    time, now = measurement.beside[metric.name]
-    then = accepted.metrics.get(metric.beside)
-    return time * then // now if then else time
+    time, now = beside
+    then = accepted.beside[1] if accepted.beside else 0
+    return time * then // now if then and now else time

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from pytest_cowmem.judge.layouts import noise
-from pytest_cowmem.model.baseline import Baseline, Change, Entry, Profile
+from pytest_cowmem.model.baseline import MIXED, Baseline, Change, Entry, Profile
 from pytest_cowmem.model.metrics import MASTER, METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Judgment, Verdict
@@ -166,4 +166,4 @@ def _tightened(old: Entry, new: Entry, improved: Collection[str]) -> Entry:
     Figures of two layouts are then beside each other, so no later one is the entry's own.
     """
     moved = old.layout != new.layout and any(METRICS[name].of_pages for name in improved)
-    return replace(_mixed(old, new, improved), layout="mixed" if moved else old.layout)
+    return replace(_mixed(old, new, improved), layout=MIXED if moved else old.layout)

@@ -4,12 +4,13 @@ import statistics
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from pytest_cowmem.model.figure import Figure
 from pytest_cowmem.model.measurement import Measurement
 from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.what_if import Helps
 
 LAYOUTS = 5  # that an update measures
-
+MIXED = "mixed"  # the layout of an entry with figures of two
 
 Environment = Mapping[str, str | int]
 
@@ -68,6 +69,24 @@ class Entry:
             max(map(len, spans.values()), default=1),
             {name: amounts[0] for name, amounts in varied.items()},
             {name: _in_kib(statistics.stdev(amounts)) for name, amounts in varied.items()},
+        )
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """What is known of each metric that there is; an entry does not keep the spread."""
+        return {
+            name: self._figure(name, self.metrics[name]) for name in {*METRICS} & {*self.metrics}
+        }
+
+    def _figure(self, name: str, amount: int) -> Figure:
+        metric = METRICS[name]
+        beside = self.metrics.get(metric.beside)
+        return Figure(
+            amount,
+            self.first.get(name, amount),
+            self.deviation.get(name, 0),
+            self.layouts if metric.of_pages else 0,
+            beside=None if beside is None else (amount, beside),
         )
 
 

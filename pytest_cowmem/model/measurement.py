@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_cowmem.model import capacity
 from pytest_cowmem.model.child import Child
+from pytest_cowmem.model.figure import Figure
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.memory_map import MemoryMap
 from pytest_cowmem.model.metrics import GROWTH, METRICS, PRIVATE, USS, WORKERS
@@ -136,6 +137,22 @@ class Measurement:
     def private(self) -> int:
         """The metric `private`, which every measurement has, in bytes."""
         return self.values[PRIVATE]
+
+    @property
+    def figures(self) -> Mapping[str, Figure]:
+        """What is known of each metric."""
+        return {name: self._figure(name, amount) for name, amount in self.values.items()}
+
+    def _figure(self, name: str, amount: int) -> Figure:
+        layouts = self.layouts.get(name, ())
+        return Figure(
+            amount,
+            layouts[0] if layouts else amount,
+            statistics.stdev(layouts) if len(layouts) > 1 else 0,
+            len(layouts),
+            self.spread.get(name, 0),
+            self.beside.get(name),
+        )
 
     def with_private(self, private: int) -> "Measurement":
         """The same with other private bytes, in each of its layouts, and no spread."""
