@@ -9,8 +9,9 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from pytest_cowmem.explain.pages import Pages, Regions
+from pytest_cowmem.explain.pages import Pages
 from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.host.regions import Regions
 from pytest_cowmem.model.explanation import Overlay, Resident
 
 # As zygote/trace/objects.py writes them: address, bytes, number of the type << 32 | of the module.

@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from pytest_cowmem.explain.overlay import new_bytes, on_pages, overlay
-from pytest_cowmem.explain.pages import Pages, Regions
+from pytest_cowmem.explain.pages import Pages
 from pytest_cowmem.explain.rows import Account, Growth, Trace, reading
 from pytest_cowmem.explain.watch import Watch
 from pytest_cowmem.host import answers
 from pytest_cowmem.host.preforked import Preforked
+from pytest_cowmem.host.regions import Regions
 from pytest_cowmem.host.round import Round
 from pytest_cowmem.model.errors import CannotMeasure
 from pytest_cowmem.zygote import messages

@@ -10,7 +10,9 @@ import pytest
 from mapped_forks import Mapped, mapped
 
 from pytest_cowmem.explain.overlay import NO_MODULE, new_bytes, overlay
-from pytest_cowmem.explain.pages import (
+from pytest_cowmem.explain.pages import Pages
+from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.host.regions import (
     ALLOCATOR,
     GUARD,
     HEAP,
@@ -19,10 +21,8 @@ from pytest_cowmem.explain.pages import (
     MAPPED,
     STACK,
     THREAD_STACK,
-    Pages,
     Regions,
 )
-from pytest_cowmem.host.procfs import PAGE
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ MAPS = """\
 7f0004901000-7f0004b01000 rw-p 00000000 00:00 0
 7f0005000000-7f00057a2000 rw-p 00000000 00:00 0
 7f0006000000-7f0006001000 rw-p 00000000 08:01 9 /usr/lib/libz.so
-7f0006001000-7f0006101000 rw-p 00000000 00:00 0
+7f0006001000-7f0006004000 rw-p 00000000 00:00 0
 """
 
 

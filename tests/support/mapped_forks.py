@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pytest_cowmem.explain.pages import Pages, Regions
+from pytest_cowmem.explain.pages import Pages
+from pytest_cowmem.host.regions import Regions
 from pytest_cowmem.zygote import forks, wire
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_cowmem.explain.overlay import NO_MODULE, overlay
-from pytest_cowmem.explain.pages import (
+from pytest_cowmem.explain.pages import Pages
+from pytest_cowmem.host.procfs import PAGE
+from pytest_cowmem.host.regions import (
     ALLOCATOR,
     GUARD,
     HEAP,
@@ -20,11 +22,9 @@ from pytest_cowmem.explain.pages import (
     OTHER,
     STACK,
     THREAD_STACK,
-    Pages,
     Region,
     Regions,
 )
-from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import Overlay, Resident
 
 PRESENT, FILE, EXCLUSIVE = 1 << 63, 1 << 61, 1 << 56
@@ -75,9 +75,13 @@ LINES = [
     ("7f0000100000-7f0000101000 r--p 0 00:00 0 /usr/lib/libz.so", LIBRARY),
     ("7f0000101000-7f0000102000 rw-p 0 00:00 0", LIBRARY),
     ("7f0000102000-7f0000103000 ---p 0 00:00 0", LIBRARY),
-    ("7f0000200000-7f0000300000 rw-p 0 00:00 0", ALLOCATOR),
-    ("7f0000300000-7f0000301000 ---p 0 00:00 0", GUARD),
-    ("7f0000400000-7f0000401000 rw-p 0 00:00 0 [anon:pool]", MAPPED),
+    ("7f0000110000-7f0000111000 rw-p 0 00:00 0 /usr/lib/libbz2.so", LIBRARY),
+    ("7f0000111000-7f0000311000 rw-p 0 00:00 0", ALLOCATOR),
+    ("7f0000320000-7f0000326000 rw-s 0 00:00 0 /memfd:table (deleted)", LIBRARY),
+    ("7f0000326000-7f0000327000 rw-p 0 00:00 0", MAPPED),
+    ("7f0000330000-7f0000430000 rw-p 0 00:00 0", ALLOCATOR),
+    ("7f0000430000-7f0000431000 ---p 0 00:00 0", GUARD),
+    ("7f0000440000-7f0000441000 rw-p 0 00:00 0 [anon:pool]", MAPPED),
     ("7f0000500000-7f0000501000 r--p 0 00:00 0", OTHER),
     ("7f0004000000-7f0004021000 rw-p 0 00:00 0", HEAP),
     ("7f0004021000-7f0008000000 ---p 0 00:00 0", GUARD),
