@@ -48,7 +48,8 @@ class Explainer:
 
     `built_in` starts the zygote that is traced, and where growth is measured, where `master` is a
     real server, and `raw` a master
-    that forks molds. `accepted` is what the baseline has of the test.
+    that forks molds. `accepted` is what the baseline has of the test. `draws` says that a report is
+    to show memory and pauses.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Explainer:
         built_in: Callable[[], Preforked],
         raw: Callable[[], Preforked],
         accepted: Accepted = Accepted(),  # noqa: B008  # it is frozen
+        draws: bool = False,
     ) -> None:
         self.explanation: Explanation | None = None
         self.accepted = accepted
@@ -67,6 +69,7 @@ class Explainer:
         self._raw = raw
         self._timeout = timeout
         self._rootdir = rootdir
+        self._draws = draws
         self._measured: Measured | None = None
         self._left = NOTHING
         self._case: Case | None = None
@@ -108,10 +111,11 @@ class Explainer:
 
         `running` opens a round and has the test's client talk to it. `master` may be another one of
         the same app. `full` is what a full collection costs there. `aging` is as `Round.finish`
-        takes it.
+        takes it. Of the first layout, the round that ages is drawn.
         """
+        draws = self._draws and aging and master is self._master
         try:
-            with running(Round(master, self._timeout)) as current:
+            with running(Round(master, self._timeout, draws=draws)) as current:
                 body()
                 sample: Sample = current.finish(full, aging=aging)
                 return sample
@@ -202,7 +206,8 @@ class Explainer:
 
     def _traced_round(self) -> TracedRound:
         assert self._measured is not None
-        return TracedRound(self._built_in(), self._timeout, self._measured.requests)
+        requests = self._measured.requests
+        return TracedRound(self._built_in(), self._timeout, requests, draws=self._draws)
 
     def _trace(self, current: TracedRound) -> None:
         assert self._measured is not None

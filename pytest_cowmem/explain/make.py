@@ -8,6 +8,7 @@ from pytest_cowmem.explain.bymodule import by_module, home
 from pytest_cowmem.explain.imports import late_imports
 from pytest_cowmem.explain.leak_round import NOTHING, Left
 from pytest_cowmem.explain.leaks import with_leaks
+from pytest_cowmem.explain.mapped import mapped
 from pytest_cowmem.explain.places import ZYGOTE_SIDE, is_plugins, module_of, shown
 from pytest_cowmem.explain.rows import Growth, Row, Trace
 from pytest_cowmem.model.explanation import COLLECTIONS, Collections, Container, Explanation, Line
@@ -43,6 +44,7 @@ def make(
         modules=_modules(lines, collections, containers),
         objects=trace.objects,
         more=left.types,
+        map=mapped(trace, rootdir),
     )
 
 

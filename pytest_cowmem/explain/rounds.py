@@ -14,6 +14,7 @@ from pytest_cowmem.explain.pages import Pages
 from pytest_cowmem.explain.rows import Account, Growth, Trace, reading
 from pytest_cowmem.explain.watch import Watch
 from pytest_cowmem.host import answers
+from pytest_cowmem.host.memory_map import draw
 from pytest_cowmem.host.preforked import Preforked
 from pytest_cowmem.host.regions import Regions
 from pytest_cowmem.host.round import Round
@@ -31,7 +32,9 @@ class TracedRound(Round):
 
     reads_tree = False
 
-    def __init__(self, master: Preforked, timeout: float, requests: int) -> None:
+    def __init__(
+        self, master: Preforked, timeout: float, requests: int, *, draws: bool = False
+    ) -> None:
         self._mark_at = max(1, requests // 3)  # growth counts from there, too
         self._warm: int | None = None
         self._maps = os.memfd_create("pytest-cowmem-maps")
@@ -39,7 +42,7 @@ class TracedRound(Round):
         try:
             with far:
                 fds = self._maps, far.fileno()
-                super().__init__(master, timeout * SLOWER, messages.TRACED, fds)
+                super().__init__(master, timeout * SLOWER, messages.TRACED, fds, draws)
         except BaseException:
             near.close()
             os.close(self._maps)
@@ -69,7 +72,9 @@ class TracedRound(Round):
         self.begin("telling where its pages went")
         self.wait()
         # Answering costs the worker memory, so its pages are read first.
-        pages = Pages.of(self.pair.worker, self.pair.twin).since(self._pages_at_ready)
+        worker, twin, ready = self.pair.worker, self.pair.twin, self._pages_at_ready
+        pages = Pages.of(worker, twin).since(ready)
+        drawn = tuple(draw(worker, twin, ready.all)) if self.draws else ()
         account = self.ask((messages.CHARGED,), answers.Charged).account
         if self._watch.failed is not None:
             raise CannotMeasure(
@@ -91,8 +96,18 @@ class TracedRound(Round):
         read = overlay(residents, types, modules, its_pages, regions, set())
         new = new_bytes(map_of_grown, grown.names, pages, old)
         containers = _growths(grown.entries, new, grown.places)
-        loaded = self.master.facts.modules
-        return Trace(self.requests, self._warm, charged, objects, containers, loaded, reader, read)
+        return Trace(
+            self.requests,
+            self._warm,
+            charged,
+            objects,
+            containers,
+            self.master.facts.modules,
+            reader,
+            read,
+            drawn,
+            {page: self._row_of(page) for page in pages.all} if drawn else {},
+        )
 
     def _row_of(self, page: int) -> int:
         """The row of the worker's log that made a page private; -1 for none."""

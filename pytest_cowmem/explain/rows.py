@@ -5,9 +5,10 @@ The worker sends plain tuples and counts pages (zygote/trace/lines.py); here the
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Self
 
+from pytest_cowmem.host.memory_map import Stretch
 from pytest_cowmem.host.procfs import PAGE
 from pytest_cowmem.model.explanation import Overlay
 from pytest_cowmem.zygote.trace.faults import CALLED
@@ -159,7 +160,8 @@ class Trace:
     `warm` counts the requests before the mark that begins the steady state, None without a mark.
     `containers` has those that grew, by name. `loaded` names the zygote's modules. `reader` is a
     place in the app that copied more than its other lines, None for none, and `read` what lies on
-    the pages that it copied.
+    the pages that it copied. Where a report is to show the worker's memory, `drawn` is that, and
+    `number_of` has the number of the row that made each private page so, -1 for none.
     """
 
     requests: int
@@ -170,6 +172,8 @@ class Trace:
     loaded: frozenset[str]
     reader: Place | None = None
     read: Overlay = NOTHING
+    drawn: Sequence[Stretch] = ()
+    number_of: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def tells_warm_up(self) -> bool:

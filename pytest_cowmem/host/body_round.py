@@ -16,9 +16,11 @@ class BodyRound(Round):
     who = "the test's fork"
     counts_forks = ""
 
-    def __init__(self, master: Preforked, timeout: float, test: str) -> None:
+    def __init__(
+        self, master: Preforked, timeout: float, test: str, *, draws: bool = False
+    ) -> None:
         self._test = test
-        super().__init__(master, timeout)
+        super().__init__(master, timeout, draws=draws)
 
     def run_body(self) -> bool:
         """Whether the body raised nothing. It may take as long as it likes."""

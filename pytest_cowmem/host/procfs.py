@@ -17,6 +17,7 @@ from pathlib import Path
 PROC = Path("/proc")
 PAGE = mmap.PAGESIZE
 
+BEYOND = 1 << 63  # only the vsyscall page at the top lies there, which has no pagemap
 _ENTRY_BYTES = 8  # pagemap: 64 bits a page; the topmost byte holds bits 56 to 63
 _EXCLUSIVE, _FILE, _SWAPPED, _PRESENT = 0x01, 0x20, 0x40, 0x80
 # Fields of stat, counted from the third: proc(5).
@@ -181,14 +182,14 @@ def address_space(pid: int, proc: Path = PROC) -> int:
 def ranges(pid: int, proc: Path = PROC) -> Iterator[tuple[int, int, bool]]:
     """(start, end, whether shared for writing) of the address ranges; like neighbours are joined.
 
-    The vsyscall page at the top is left out: it has no pagemap.
+    What lies BEYOND is left out.
     """
     first, last, before = 0, 0, False
     for line in (proc / str(pid) / "maps").read_text().splitlines():
         span, mode = line.split(" ", 2)[:2]
         low, high = (int(address, 16) for address in span.split("-"))
         shared = mode[1] == "w" and mode[3] == "s"
-        if low >= 1 << 63:
+        if low >= BEYOND:
             continue
         if (low, shared) != (last, before):
             if last:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from pytest_cowmem.host import procfs
+from pytest_cowmem.model.pause import Pauses
 from pytest_cowmem.model.reading import Generation, Reading
 from pytest_cowmem.zygote import pauses
 
@@ -22,8 +23,8 @@ def read(worker: int, twin: int, table: Sequence[int], *, at_ready: bool = False
     """
     cpu = procfs.cpu_time(worker)
     memory = procfs.memory(worker)
-    resident, highest = _given(lambda: _sizes(worker, at_ready)) or (None, None)
-    pages = _given(lambda: procfs.count_private_pages(worker, twin))
+    resident, highest = given(lambda: _sizes(worker, at_ready)) or (None, None)
+    pages = given(lambda: procfs.count_private_pages(worker, twin))
     copied, fresh = pages or (None, None)
     return Reading(
         private=memory.private_dirty,
@@ -57,7 +58,29 @@ def _generations(table: Sequence[int]) -> list[Generation]:
     return generations
 
 
-def _given(read: Callable[[], T]) -> T | None:
+def pauses_since(ready: Reading, worker: int, table: Sequence[int], scale: float) -> Pauses:
+    """The collections of a worker since it was ready.
+
+    `scale` turns this machine's times into the reference machine's.
+    """
+
+    def scaled(cpu: int) -> int:
+        return round(cpu * scale)
+
+    width, count = len(pauses.EVENT_COLUMNS), table[pauses.EVENTS]
+    kept = min(count, pauses.MOST)
+    events = []
+    for number in range(kept):
+        first = pauses.EVENTS + 1 + number * width
+        at, generation, cpu = table[first : first + width]
+        if at > ready.cpu:
+            events.append((scaled(at - ready.cpu), generation, scaled(cpu)))
+    whole = scaled(procfs.cpu_time(worker) - ready.cpu)
+    return Pauses(tuple(events), whole, count - kept)
+
+
+def given(read: Callable[[], T]) -> T | None:
+    """What a reader returns; None where the kernel does not say."""
     try:
         return read()
     except OSError:

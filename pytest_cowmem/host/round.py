@@ -12,8 +12,9 @@ from typing import Any, Protocol, Self
 
 from pytest_cowmem.host import answers, procfs
 from pytest_cowmem.host.asking import FIRST, NO_ARGUMENTS
+from pytest_cowmem.host.memory_map import draw, memory_map
 from pytest_cowmem.host.preforked import Preforked
-from pytest_cowmem.host.reading import read
+from pytest_cowmem.host.reading import given, pauses_since, read
 from pytest_cowmem.host.tree import Tree
 from pytest_cowmem.host.waiting import ended, has_ended
 from pytest_cowmem.model.errors import CannotMeasure, WorkerDied
@@ -37,6 +38,7 @@ class Round:
     """A worker from ready to end, as a context manager; `finish()` returns its Sample.
 
     `timeout` is in seconds for each answer. `kind` and `fds` are as the master's `fork` takes them.
+    `draws` says that a report is to show the worker's memory and pauses.
     """
 
     reads_tree = True  # where the app wants that; only a round that measures does
@@ -49,8 +51,10 @@ class Round:
         timeout: float,
         kind: bytes = messages.MEASURED,
         fds: Sequence[int] = (),
+        draws: bool = False,
     ) -> None:
         self.master = master
+        self.draws = draws
         self.timeout = timeout
         self.requests = 0
         self.response: Closable | None = None
@@ -110,6 +114,8 @@ class Round:
             self._tree = self._watched()
         self._wait_for_all()
         self._ready = read(self.pair.worker, self.pair.twin, self.master.table, at_ready=True)
+        if self.draws:
+            self._own_at_ready = given(lambda: procfs.own_pages(self.pair.worker)) or set()
         self._endings = self._count_endings()
         self._doing = "nothing"
         if self._tree:
@@ -235,6 +241,7 @@ class Round:
         if self.requests:
             self._ages[self.requests] = end.private - self._ready.private
         children_ended = self._count_endings() > self._endings
+        drawn = self._drawn() if self.draws else {}
         aged = self._age() if aging else None
         # Asked last, since answering costs the worker memory: a reference to each module's name.
         loaded = self.ask((messages.MODULES,), answers.Loaded)
@@ -255,8 +262,16 @@ class Round:
                 descendants=descendants,
                 children=self._tree.children if self._tree else (),
                 going=tuple(loaded.going),
+                **drawn,
             )
         )
+
+    def _drawn(self) -> dict[str, Any]:
+        """What a report shows of the worker's memory and pauses."""
+        worker, master = self.pair.worker, self.master
+        drawn = given(lambda: draw(worker, self.pair.twin, self._own_at_ready))
+        pauses = pauses_since(self._ready, worker, master.table, master.gc_scale)
+        return {"map": memory_map(drawn) if drawn else None, "pauses": pauses}
 
     def _age(self) -> int:
         """Bytes that the worker has for itself after one more full collection, if it collects.

@@ -53,7 +53,7 @@ class Sample:
             going=seen.going,
             children=seen.children,
             map=seen.map,
-            pauses=seen.pauses,
+            pauses=seen.pauses if seen.recorded else Pauses(),
         )
 
     def with_growth(self, growth: Growth | None) -> "Sample":

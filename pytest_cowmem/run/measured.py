@@ -108,6 +108,7 @@ def client_for(
         lambda: session.zygotes.get(master.app.built_in) if master.app.server else master,
         lambda: session.zygotes.raw(master.app.built_in),
         accepted,
+        draws=bool(settings.reports),
     )
     recorded = session.baseline.profiles.get(gate.conditions.profile, Profile())
     module = getattr(getattr(item, "module", None), "__name__", "")

@@ -95,8 +95,9 @@ def run(session: Session, item: pytest.Item) -> Carried:
             fork.send(pickle.dumps(in_fork.call(item)))
 
         try:
-            master, timeout = PytestProcess(live), session.settings.timeout
-            with BodyRound(master, timeout, id_of(item)) as current:
+            master, settings = PytestProcess(live), session.settings
+            draws = bool(settings.reports)
+            with BodyRound(master, settings.timeout, id_of(item), draws=draws) as current:
                 failure = _judged(session, item, current) if current.run_body() else ""
                 result = current.result(failure)
         except CowmemError as error:

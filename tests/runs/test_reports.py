@@ -29,6 +29,7 @@ def test_the_run_is_written_with_what_failed_before_it_was_measured(project, pyt
         (f"{file}::test_broken", f"{file}:6")
     ]
     assert document.failures[0].reason.startswith("AssertionError: assert 200 == 500")
+    assert all(one.measurement.map for one in document.records)
     assert not document.passed
     assert document.head is None  # of no repository
 
