@@ -26,7 +26,7 @@ from pytest_cowmem.host.waiting import ended, has_ended, wait_until_still
 from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.errors import AppFailed, UsageError, WorkerDied, ZygoteDied
-from pytest_cowmem.zygote import messages, wire
+from pytest_cowmem.zygote import messages, pauses, wire
 
 _PAIR = 2
 # Exit codes of a worker for which gunicorn ends: Arbiter.WORKER_BOOT_ERROR and APP_LOAD_ERROR.
@@ -98,8 +98,7 @@ class Gunicorn(Zygote):
             (worker, near), (twin, other) = two
             self._stop(twin.pid, self.pid)
             other.close()
-            for index in range(len(self.table)):
-                self.table[index] = 0
+            pauses.clear(self.table)
             self._pair = pair = self._named(worker.pid, twin.pid, near)
             wire.send(near, (messages.ARM,))
             pair.wake()

@@ -82,6 +82,7 @@ class PytestProcess:
         self._life = life
         self.pid = os.getpid()
         self.table = memoryview(mmap.mmap(-1, pauses.TABLE_BYTES)).cast("q")
+        pauses.clear(self.table)
         self.facts = Facts(
             gc_speed=_gc_speed(),
             layout="",

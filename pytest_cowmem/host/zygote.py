@@ -66,7 +66,7 @@ class Zygote:
         os.ftruncate(fd, pauses.TABLE_BYTES)
         self._shared = mmap.mmap(fd, pauses.TABLE_BYTES)
         self.table = memoryview(self._shared).cast("q")
-        self.table[0] = 0  # our own mapping of the page makes it a shared one
+        pauses.clear(self.table)
         self._control, far = socket.socketpair()
         self._control.settimeout(timeout)
         environ = _environment(app, folder)
@@ -203,8 +203,7 @@ class Zygote:
 
     def fork(self, kind: bytes = messages.MEASURED, fds: Sequence[int] = ()) -> Pair:
         """A new pair; host/preforked.py describes it."""
-        for index in range(len(self.table)):
-            self.table[index] = 0
+        pauses.clear(self.table)
         near, far = socket.socketpair()
         try:
             with far:

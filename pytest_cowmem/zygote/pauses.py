@@ -1,7 +1,8 @@
 """Count garbage collections into memory that the pytest process shares. Runs in the worker.
 
-There is one row of integers a generation, however many collections there are. The callback takes
-no lock, keeps no object and adds up in place: it does not move the figures.
+There is one row of integers a generation, however many collections there are, and one for each of
+the first MOST collections. The callback takes no lock, keeps no object and adds up in place: it
+does not move the figures.
 """
 
 import gc
@@ -13,7 +14,11 @@ from typing import Any
 
 GENERATIONS = 3
 COLUMNS = ("collections", "thread_ns", "longest_thread_ns", "longest_wall_ns", "faults")
-TABLE_BYTES = mmap.PAGESIZE
+# Behind the rows of the generations: how many collections came, and a row for each that is kept.
+EVENTS = GENERATIONS * len(COLUMNS)
+EVENT_COLUMNS = ("process_ns_at_end", "generation", "thread_ns")
+MOST = 1000
+TABLE_BYTES = 8 * (EVENTS + 1 + MOST * len(EVENT_COLUMNS))
 
 _FROZEN_BY_PYTHON = gc.get_freeze_count()  # before the app; 375 on CPython 3.12.1, else 0
 
@@ -23,12 +28,14 @@ _record: "Callable[[str, dict[str, Any]], None] | None" = None
 def recorder(table: "memoryview[int]") -> Callable[[str, dict[str, Any]], None]:
     """A callback for `gc.callbacks` that adds each collection to `table`.
 
-    The table has GENERATIONS rows of COLUMNS 8-byte integers. Times are nanoseconds; `faults` are
-    minor page faults (getrusage(2)).
+    The table has GENERATIONS rows of COLUMNS 8-byte integers, and then what EVENTS says. Times are
+    nanoseconds; `faults` are minor page faults (getrusage(2)).
     """
     thread_clock, wall_clock = time.thread_time_ns, time.perf_counter_ns
+    process_clock = time.process_time_ns
     usage, who = resource.getrusage, resource.RUSAGE_THREAD
     width, last = len(COLUMNS), GENERATIONS - 1
+    events, event_width, most = EVENTS, len(EVENT_COLUMNS), MOST
     faults = thread_ns = wall_ns = 0
 
     def record(phase: str, info: dict[str, Any]) -> None:
@@ -49,6 +56,12 @@ def recorder(table: "memoryview[int]") -> Callable[[str, dict[str, Any]], None]:
         if wall_ns > table[row + 3]:
             table[row + 3] = wall_ns
         table[row + 4] += faults
+        if table[events] < most:
+            at = events + 1 + table[events] * event_width
+            table[at] = process_clock()
+            table[at + 1] = row // width
+            table[at + 2] = thread_ns
+        table[events] += 1
 
     return record
 
@@ -58,13 +71,21 @@ def shared_table(fd: int) -> "memoryview[int]":
     return memoryview(mmap.mmap(fd, TABLE_BYTES)).cast("q")
 
 
+def clear(table: "memoryview[int]") -> None:
+    """Empty the table, in the pytest process.
+
+    A page that it has mapped too is a shared one, which counts for no worker.
+    """
+    table.cast("B")[:] = bytes(table.nbytes)
+
+
 def arm(table: "memoryview[int]") -> None:
     """Start recording, after a first call whose own faults do not count as a collection's."""
     global _record
     _record = record = recorder(table)
     record("start", {})
     record("stop", {})
-    for index in range(GENERATIONS * len(COLUMNS)):
+    for index in range(EVENTS + 1):
         table[index] = 0
     gc.callbacks.append(record)
 
