@@ -5,11 +5,17 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_cowmem.cli import doctor, imports, live
+from pytest_cowmem.cli import compare, doctor, imports, live, report
 
 # Each module has HELP, `arguments`, which says what it takes, and `run`, which takes that parsed
 # and returns the exit code.
-COMMANDS = {"doctor": doctor, "imports": imports, "live": live}
+COMMANDS = {
+    "compare": compare,
+    "doctor": doctor,
+    "imports": imports,
+    "live": live,
+    "report": report,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

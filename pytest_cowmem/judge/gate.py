@@ -64,11 +64,14 @@ class Gate:
     def judge(self, measured: Measurement | Entry) -> Ruling:
         """Judge every metric that was measured, budgeted or accepted, in the order of METRICS.
 
-        An entry is what was measured when it was accepted, as far as a baseline keeps that.
+        An entry is what was measured when it was accepted, as far as a baseline keeps that: what
+        is not gated may be missing there.
         """
         figures = measured.figures
-        warming = isinstance(measured, Measurement) and _is_warming_up(measured)
-        named = {*figures, *self.budget.limits, *self._accepted}
+        of_run = measured if isinstance(measured, Measurement) else None
+        warming = of_run is not None and _is_warming_up(of_run)
+        expected = {*self._accepted} if of_run else {*self._accepted} & self.figures
+        named = {*figures, *self.budget.limits} | expected
         judgments = tuple(
             self._judgment(metric, figures.get(name), warming=warming)
             for name, metric in METRICS.items()
@@ -76,8 +79,8 @@ class Gate:
         )
         verdict = self._gravest(judgments)
         notes = [*self._notes()]
-        if isinstance(measured, Measurement):
-            notes += _growth_notes(measured, judgments)
+        if of_run:
+            notes += _growth_notes(of_run, judgments)
         return Ruling(judgments, verdict, self._fails(judgments, verdict), tuple(notes))
 
     @property

@@ -215,14 +215,14 @@ def _environments(document: Document) -> Iterator[str]:
 
 def _notes(document: Document) -> Iterator[str]:
     """What differs from the baseline, each note once."""
-    yield from _once(
+    yield from once(
         (f"note: {note}", record.test) for record in document.records for note in record.notes
     )
 
 
 def _improved(document: Document) -> Iterator[str]:
     """The metrics that improved, but for `private`, which is in the table."""
-    yield from _once(
+    yield from once(
         (f"improved: {judgment.metric}", record.test)
         for record in document.records
         for judgment in record.judgments
@@ -230,7 +230,7 @@ def _improved(document: Document) -> Iterator[str]:
     )
 
 
-def _once(told: Iterable[tuple[str, str]]) -> Iterator[str]:
+def once(told: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Each sentence once, with its test's name, or with how many tests it is told of."""
     tests: dict[str, list[str]] = {}
     for sentence, test in told:

@@ -45,7 +45,8 @@ def record(
     measurement = Measurement(values, dict.fromkeys(values, 0), ("late",), 10, 3)
     budget = Budget(limits or {})
     old = entry(**accepted) if accepted else None
-    ruling = Gate(CONDITIONS, budget, gated({}, budget), old).judge(measurement)
+    tolerances = gated({}, budget)
+    ruling = Gate(CONDITIONS, budget, tolerances, old).judge(measurement)
     return Record(
         **{
             "test": test,
@@ -60,6 +61,7 @@ def record(
             "notes": ruling.notes,
             "entry": Entry.of(measurement, CONDITIONS, set(values)),
             "accepted": old,
+            "tolerances": tolerances,
             **changes,
         }
     )
