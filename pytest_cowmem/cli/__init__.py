@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_cowmem.cli import compare, doctor, imports, live, report
+from pytest_cowmem.cli import compare, doctor, imports, live, merge, report
 
 # Each module has HELP, `arguments`, which says what it takes, and `run`, which takes that parsed
 # and returns the exit code.
@@ -14,6 +14,7 @@ COMMANDS = {
     "doctor": doctor,
     "imports": imports,
     "live": live,
+    "merge": merge,
     "report": report,
 }
 
