@@ -17,7 +17,7 @@ from pytest_cowmem.report.view import in_table, wrong
 from pytest_cowmem.report.why import bullet, modules, why, wrapped
 
 _MOST_NAMES = 5
-_ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
+ACCEPTABLE = (Verdict.REGRESSED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.IMPROVED)
 _MOST_BESIDES = 3
 _PLAIN = (
     "where the bytes went is not known of a plain test: to have it traced, call what it does with "
@@ -28,20 +28,24 @@ _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 def explain_failure(record: Record, invocation: Invocation) -> str:
     """Sentences for what is wrong, a table of what was measured, and how to go on."""
-    imports = record.measurement.imports
-    sentences = [sentence(judgment, imports) for judgment in wrong(record)]
-    sentences += _unproved(record)
-    if not sentences:
-        sentences = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
-    sentences += [f"note: {note}" for note in (*record.notes, *_layouts(record))]
-    lines = [*map(wrapped, sentences), "", table(record), ""]
+    lines = [*map(wrapped, sentences(record)), "", table(record), ""]
     if rows := [*children(record)]:
         lines += [*rows, ""]
     lines += _why(record)
-    if record.verdict in _ACCEPTABLE:
+    if record.verdict in ACCEPTABLE:
         command = invocation.update([record.test])
         lines.append(f"to accept: {command}, then commit the baseline")
     return "\n".join(lines)
+
+
+def sentences(record: Record) -> list[str]:
+    """What is wrong with a failed test, and the notes on it."""
+    imports = record.measurement.imports
+    told = [sentence(judgment, imports) for judgment in wrong(record)]
+    told += _unproved(record)
+    if not told:
+        told = [f"{record.test} is {record.verdict.value}{advice(record.verdict)}"]
+    return told + [f"note: {note}" for note in (*record.notes, *_layouts(record))]
 
 
 def _why(record: Record) -> Iterator[str]:
@@ -50,7 +54,7 @@ def _why(record: Record) -> Iterator[str]:
         yield from shared(record, record.shared)
     elif record.explanation is not None:
         yield why(reasons(record, record.explanation))
-        yield from _helps(record)
+        yield from map(bullet, helps(record))
     elif record.left_out:
         yield wrapped(f"not traced, since {record.left_out} other red tests were; run alone, it is")
     elif record.plain:
@@ -60,14 +64,14 @@ def _why(record: Record) -> Iterator[str]:
     yield ""
 
 
-def _helps(record: Record) -> Iterator[str]:
+def helps(record: Record) -> Iterator[Advice]:
     """The policy that helps most, where policies were tried in this run or for the baseline."""
     found = record.entry.what_if or (record.accepted and record.accepted.what_if)
     if not found:
         return
     changes = [(found.private, "private"), (found.aged, "in the long run")]
     said = [f"{render(-change, 'bytes')} {where}" for change, where in changes if change < 0]
-    yield bullet(Advice("what-if", f"{found.policy!r} wins back {listed(said)}", None))
+    yield Advice("what-if", f"{found.policy!r} wins back {listed(said)}", None)
 
 
 def shared(record: Record, shared: Shared) -> Iterator[str]:

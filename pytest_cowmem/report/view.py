@@ -34,10 +34,15 @@ _SETTLED = frozenset({Verdict.OK, Verdict.OVER, Verdict.NOISY})  # nothing of th
 
 @dataclass(frozen=True)
 class Row:
-    """One measured test: its full name, a cell for each of COLUMNS, and its verdict."""
+    """One measured test: its full name, a cell for each of COLUMNS, and its verdict.
+
+    `amounts` are those of the cells between the first and the last: bytes, a share, or the
+    nanoseconds of the longest pause. None where there is none.
+    """
 
     test: str
     cells: tuple[str, ...]
+    amounts: tuple[float | None, ...]
     verdict: Verdict
     failed: bool
 
@@ -136,17 +141,21 @@ def row(record: Record) -> Row:
     assert private is not None
     assert private.measured is not None
     parts = _parts(record, private.measured)
+    share = private.measured / private.budget if private.budget else None
+    copied, fresh = parts.get("copied"), parts.get("fresh")
     cells = (
         short(record.test),
         render(private.measured, "bytes"),
         "-" if private.difference is None else render_change(private.difference, "bytes"),
-        f"{private.measured / private.budget:.0%}" if private.budget else "-",
-        render(parts["copied"], "bytes") if "copied" in parts else "-",
-        render(parts["fresh"], "bytes") if "fresh" in parts else "-",
+        "-" if share is None else f"{share:.0%}",
+        "-" if copied is None else render(copied, "bytes"),
+        "-" if fresh is None else render(fresh, "bytes"),
         _pauses(record),
         record.verdict.value,
     )
-    return Row(record.test, cells, record.verdict, record.failed)
+    longest = record.measurement.values.get("gc_pause")
+    amounts = (private.measured, private.difference, share, copied, fresh, longest)
+    return Row(record.test, cells, amounts, record.verdict, record.failed)
 
 
 def _parts(record: Record, private: int) -> Mapping[str, int]:

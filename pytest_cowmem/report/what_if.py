@@ -25,19 +25,29 @@ def policies(outcomes: Sequence[Outcome], width: int) -> list[str]:
 
     A policy's figures have their change beside them, or `~` where that may be noise.
     """
+    columns = compared(outcomes)
+    for dropped in _DROPPED:
+        if max(map(len, _draw(columns))) <= width:
+            break
+        del columns[dropped]
+    wrapped = [textwrap.wrap(line, width, subsequent_indent="  ") for line in failed(outcomes)]
+    return [*_draw(columns), *chain(*wrapped)]
+
+
+def compared(outcomes: Sequence[Outcome]) -> Columns:
+    """The cells of each column, one for each outcome that was measured, in full."""
     measured = [one for one in outcomes if not one.failed]
     columns: Columns = {"policy": [one.name for one in measured]}
     for name in _METRICS:
         columns[name] = [_cell(one, name) for one in measured]
     columns["workers"] = [_count(one, one.workers, outcomes[0].workers, USS) for one in measured]
     columns["lasting"] = [_count(one, one.lasting, outcomes[0].lasting, AGED) for one in measured]
-    for dropped in _DROPPED:
-        if max(map(len, _draw(columns))) <= width:
-            break
-        del columns[dropped]
-    failed = [f"{one.name} was not measured: {one.failed}" for one in outcomes if one.failed]
-    wrapped = [textwrap.wrap(line, width, subsequent_indent="  ") for line in failed]
-    return [*_draw(columns), *chain(*wrapped)]
+    return columns
+
+
+def failed(outcomes: Sequence[Outcome]) -> list[str]:
+    """A sentence on each outcome that was not measured."""
+    return [f"{one.name} was not measured: {one.failed}" for one in outcomes if one.failed]
 
 
 def _cell(outcome: Outcome, name: str) -> str:

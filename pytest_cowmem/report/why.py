@@ -81,7 +81,7 @@ def table(parts: Sequence[Line | Collections], gone: Gone | None) -> Iterator[st
     if not parts and not gone:
         return
     places = [_end(part.place, _PLACE) for part in parts]
-    functions = [_end(_function(part), _FUNCTION) for part in parts]
+    functions = [_end(function_of(part), _FUNCTION) for part in parts]
     if gone:
         places.append("(came and went)")
         functions.append("")
@@ -91,7 +91,7 @@ def table(parts: Sequence[Line | Collections], gone: Gone | None) -> Iterator[st
         "line": places,
         "function": functions,
         "most of it under": [
-            _end(under, room) for under in (*map(_under, parts), *([gone.place] if gone else []))
+            _end(place, room) for place in (*map(under, parts), *([gone.place] if gone else []))
         ],
     }
     sides = ("right", "left", "left", "left")
@@ -103,13 +103,14 @@ def _wide(header: str, cells: Sequence[str]) -> int:
     return max(len(header) + _PADDING, *map(len, cells))
 
 
-def _function(part: Line | Collections) -> str:
+def function_of(part: Line | Collections) -> str:
+    """The line's function, or how many collections."""
     if isinstance(part, Line):
         return part.function.replace("<locals>.", "")
     return "1 collection" if part.times == 1 else f"{part.times} collections"
 
 
-def _under(part: Line | Collections) -> str:
+def under(part: Line | Collections) -> str:
     """The `path:line` of the library's line that took most, or a collection's generation."""
     if isinstance(part, Collections):
         return f"generation {part.generation}"
