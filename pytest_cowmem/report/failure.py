@@ -27,15 +27,20 @@ _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 
 
 def explain_failure(record: Record, invocation: Invocation) -> str:
-    """Sentences for what is wrong, a table of what was measured, and how to go on."""
+    """What is wrong and where it comes from, and how to go on."""
+    text = what_is_wrong(record)
+    if record.verdict in ACCEPTABLE:
+        command = invocation.update([record.test])
+        text += f"\nto accept: {command}, then commit the baseline"
+    return text
+
+
+def what_is_wrong(record: Record) -> str:
+    """Sentences for what is wrong, a table of what was measured, and where the bytes went."""
     lines = [*map(wrapped, sentences(record)), "", table(record), ""]
     if rows := [*children(record)]:
         lines += [*rows, ""]
-    lines += _why(record)
-    if record.verdict in ACCEPTABLE:
-        command = invocation.update([record.test])
-        lines.append(f"to accept: {command}, then commit the baseline")
-    return "\n".join(lines)
+    return "\n".join([*lines, *_why(record)])
 
 
 def sentences(record: Record) -> list[str]:

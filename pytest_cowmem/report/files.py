@@ -12,6 +12,7 @@ from pytest_cowmem.model.errors import UsageError
 # The module of each suffix's `dumps`. It is imported when a report is asked for.
 FORMATS = {
     ".json": "pytest_cowmem.model.document_text",
+    ".md": "pytest_cowmem.report.markdown",
 }
 
 

@@ -28,20 +28,27 @@ def headline(document: Document) -> str:
 
 def in_two(document: Document) -> tuple[str, str]:
     """The line's own words, and what may end it: a test's name, or a user's error."""
+    said = f"Memory gate {'passed' if document.passed else 'failed'}: {counts(document)}"
     if document.usage_error:
-        return "Memory gate failed:", _cut(document.usage_error)
-    if document.passed:
-        passed = _what_passed(document.records) if document.records else _nothing(document)
-        return f"Memory gate passed: {passed}", ""
+        return f"{said}:", _cut(document.usage_error)
     red = worst_first(document.records)
-    counts = [*_what_failed(document, red)] or [_nothing(document)]
-    said = f"Memory gate failed: {', '.join(counts)}"
     if not red:
         return said, ""
     name = _cut(name_of(red[0].test))
     if amount := _amount(red[0]):
         return f"{said}, {amount} in", name
     return (f"{said}:", name) if len(red) == 1 else (said, "")
+
+
+def counts(document: Document) -> str:
+    """What is red and of how many, or that nothing is. It names no test."""
+    if document.usage_error:
+        return "usage error"
+    if not document.passed:
+        found = ", ".join(_what_failed(document))
+    else:
+        found = _what_passed(document.records) if document.records else ""
+    return found or f"nothing was measured, {why_nothing(document)}"
 
 
 def worst_first(records: Sequence[Record]) -> list[Record]:
@@ -60,7 +67,8 @@ def _order(record: Record) -> tuple[bool, int, int]:
     return not of_private, -record.grown if of_private else 0, _GRAVITY[record.verdict]
 
 
-def _what_failed(document: Document, red: Sequence[Record]) -> Iterator[str]:
+def _what_failed(document: Document) -> Iterator[str]:
+    red = worst_first(document.records)
     yield from _by_verdict(red, len(document.records) + len(document.failures))
     if failures := len(document.failures):
         yield f"{failures} failed before {'it was' if failures == 1 else 'they were'} measured"
@@ -76,12 +84,12 @@ def _what_failed(document: Document, red: Sequence[Record]) -> Iterator[str]:
 
 def _by_verdict(red: Sequence[Record], of: int) -> Iterator[str]:
     """How many tests are red, the gravest verdict first, and the first of how many."""
-    counts = Counter(record.verdict for record in red)
-    found = [verdict for verdict in Verdict if verdict in counts]
+    numbers = Counter(record.verdict for record in red)
+    found = [verdict for verdict in Verdict if verdict in numbers]
     for verdict in found:
         # A red test in which nothing is wrong is one whose gate caught nothing that was planted.
         word = "not proved" if verdict is Verdict.OK else verdict.value
-        yield f"{counts[verdict]}{f' of {of}' if verdict is found[0] else ''} {word}"
+        yield f"{numbers[verdict]}{f' of {of}' if verdict is found[0] else ''} {word}"
 
 
 def _amount(record: Record) -> str:
@@ -104,18 +112,14 @@ def _gravest(record: Record) -> Judgment:
 
 
 def _what_passed(records: Sequence[Record]) -> str:
-    counts = Counter(record.verdict for record in records)
+    numbers = Counter(record.verdict for record in records)
     tests = "1 test" if len(records) == 1 else f"{len(records)} tests"
     # A run that updates the baseline is green with them.
-    risen = counts[Verdict.REGRESSED]
+    risen = numbers[Verdict.REGRESSED]
     told = [f"{risen} regressed and accepted" if risen else "none regressed"]
     for verdict in (Verdict.IMPROVED, Verdict.NEW, Verdict.INCOMPATIBLE, Verdict.MISSING):
-        told += [f"{counts[verdict]} {verdict.value}"] if counts[verdict] else []
+        told += [f"{numbers[verdict]} {verdict.value}"] if numbers[verdict] else []
     return f"{tests}, {', '.join(told)}"
-
-
-def _nothing(document: Document) -> str:
-    return f"nothing was measured, {why_nothing(document)}"
 
 
 def _cut(text: str) -> str:

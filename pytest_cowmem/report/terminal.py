@@ -65,7 +65,7 @@ def _print_sentences(shown: View, reporter: "pytest.TerminalReporter") -> None:
         _say(reporter, sentence, red=True)
     if shown.causes:
         reporter.write_line("")
-    for sentence in shown.facts:
+    for sentence in (*shown.facts, *shown.notes):
         _say(reporter, sentence)
     for sentence in shown.warnings:
         _say(reporter, sentence, yellow=True)

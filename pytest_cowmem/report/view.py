@@ -55,8 +55,9 @@ class View:
     descendants, `explained` those that say where their bytes went, `proved` those whose gate was
     proved, and `tried` those replayed under other policies. `advised` says which policy each app is
     to follow.
-    `causes`, `facts`, `warnings` and `changes` are sentences, `refused` is one, and `accept` says
-    how to accept what differs. `reports` and `unreported` are sentences on the files written.
+    `causes`, `facts`, `notes`, `warnings` and `changes` are sentences, and `refused` is one.
+    `accepting` is the command that accepts what differs, and `accept` a sentence with it. `reports`
+    and `unreported` are sentences on the files written.
     """
 
     nothing: str
@@ -68,9 +69,11 @@ class View:
     advised: tuple[Advised, ...]
     causes: tuple[str, ...]
     facts: tuple[str, ...]
+    notes: tuple[str, ...]
     warnings: tuple[str, ...]
     changes: tuple[str, ...]
     refused: str
+    accepting: str
     accept: str
     reports: tuple[str, ...]
     unreported: tuple[str, ...]
@@ -79,6 +82,7 @@ class View:
 def view(document: Document) -> View:
     """What is shown of a run."""
     records = document.records
+    accepting = _accepting(document)
     explained = [record for record in records if record.explanation and not record.failed]
     return View(
         nothing="" if records else why_nothing(document),
@@ -93,15 +97,16 @@ def view(document: Document) -> View:
             *masters(document.records),
             *capacities(document.records, document.host_memory),
             *_environments(document),
-            *_notes(document),
             *_improved(document),
         ),
+        notes=tuple(_notes(document)),
         warnings=tuple(_warnings(document)),
         changes=tuple(
             as_line(change, _gated(document, change.test)) for change in document.changes
         ),
         refused=document.refused,
-        accept=_how_to_accept(document),
+        accepting=accepting,
+        accept=accepting and f"to accept: {accepting}, then commit {document.baseline}",
         reports=tuple(f"report: {path}" for path in document.reported),
         unreported=document.unreported,
     )
@@ -306,8 +311,8 @@ def _gated(document: Document, test: str) -> set[str]:
     return gated
 
 
-def _how_to_accept(document: Document) -> str:
-    """One sentence on accepting what differs, empty when nothing does.
+def _accepting(document: Document) -> str:
+    """The command that accepts what differs, empty when nothing does.
 
     It names the tests, those that failed where any did, so that no other is accepted with them. It
     names none where all differ, or where entries without a test are to be removed.
@@ -317,5 +322,4 @@ def _how_to_accept(document: Document) -> str:
         return ""
     tests = [record.test for record in differ if record.failed] or [it.test for it in differ]
     all_of_them = document.stale or len(tests) == len(document.records)
-    command = document.invocation.update(() if all_of_them else tests)
-    return f"to accept: {command}, then commit {document.baseline}"
+    return document.invocation.update(() if all_of_them else tests)

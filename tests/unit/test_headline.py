@@ -62,7 +62,7 @@ def improved(test):
             {"strict": True},
             "failed: nothing was measured, there is no test that uses cow_worker or has a budget",
         ),
-        ({"usage_error": "a: b\n    wrong: c"}, "failed: a: b wrong: c"),
+        ({"usage_error": "a: b\n    wrong: c"}, "failed: usage error: a: b wrong: c"),
         (
             {},
             "passed: nothing was measured, there is no test that uses cow_worker or has a budget",

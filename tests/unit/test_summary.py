@@ -228,9 +228,8 @@ def test_the_view_tells_masters_environments_and_each_note_once():
         "zygote shop:app: 40.0 MiB resident",
         "profile linux-x",
         "ASLR off, THP madvise, gc speed 2.00 ms",
-        "note: a note (2 tests)",
-        "note: other (test_b)",
     )
+    assert shown.notes == ("note: a note (2 tests)", "note: other (test_b)")
 
 
 def test_the_view_names_what_improved_beside_private():
