@@ -9,6 +9,7 @@ import pytest
 
 from pytest_cowmem.model.document import Failure
 from pytest_cowmem.model.record import Record
+from pytest_cowmem.report.junit import properties
 from pytest_cowmem.run.items import has_budget, id_of, place_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 
@@ -77,7 +78,10 @@ def reason(report: pytest.TestReport) -> str:
 
 
 def put_on(report: pytest.TestReport, item: pytest.Item) -> None:
-    """Have a report carry the test's id, its record, and how it came to have none."""
+    """Have a report carry the test's id, its record, and how it came to have none.
+
+    pytest makes a JUnit testcase of its last report, or of a failed call before that.
+    """
     carried, called, worker = vars(report), report.when == "call", SCENARIO in item.stash
     carried["cowmem_test"] = id_of(item)
     carried["cowmem_idle"] = called and report.passed and not worker
@@ -87,3 +91,5 @@ def put_on(report: pytest.TestReport, item: pytest.Item) -> None:
     elif called and (worker or has_budget(item)) and not report.failed:
         failed = "failed, as its xfail mark expects" if report.skipped else ""
         carried["cowmem_unmeasured"] = item.stash[LEFT] or failed
+    if RECORD in item.stash:
+        report.user_properties += properties(item.stash[RECORD])
