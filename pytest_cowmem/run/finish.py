@@ -19,7 +19,7 @@ from pytest_cowmem.model.metrics import METRICS
 from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.what_if import Advised
 from pytest_cowmem.report.masters import by_app
-from pytest_cowmem.run import gone
+from pytest_cowmem.run import github, gone
 from pytest_cowmem.run.collection import Collected
 from pytest_cowmem.run.gone import Gone
 from pytest_cowmem.run.outcomes import Outcomes
@@ -50,12 +50,13 @@ def document(
     )
     complete = status in _COMPLETE and not collected.usage_error
     stale = find_stale(session, collected, outcomes) if complete else []
+    reported = settings.reports or github.active(os.environ)
     unwritten = Document(
         records=records,
         failures=tuple(_failures(collected, outcomes)),
         unfit=tuple(sorted(outcomes.unfit & {*outcomes.records})),
-        head=head(settings.rootdir) if settings.reports else None,
-        base=last_change(settings.baseline) if settings.reports else None,
+        head=head(settings.rootdir) if reported else None,
+        base=last_change(settings.baseline) if reported else None,
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),

@@ -3,6 +3,7 @@
 Each hook calls one function, and keeps what it returns.
 """
 
+import os
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from typing import Any
@@ -14,7 +15,7 @@ from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
-from pytest_cowmem.run import collection, finish, in_fork, measured, plain
+from pytest_cowmem.run import collection, finish, github, in_fork, measured, plain
 from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
@@ -140,4 +141,7 @@ class Measuring:
 
     def pytest_terminal_summary(self, terminalreporter: "pytest.TerminalReporter") -> None:
         if not self.config.option.collectonly:
-            summarise(self.document, terminalreporter)
+            write = terminalreporter.write_line
+            with github.harmless(write, os.environ):
+                summarise(self.document, terminalreporter)
+            github.tell(self.document, write, os.environ, self.config.rootpath)

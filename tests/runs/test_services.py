@@ -1,0 +1,63 @@
+"""What a run says to CI services: GitHub's commands and summary, properties in a JUnit file."""
+
+from xml.etree import ElementTree
+
+TESTS = """
+    import pytest
+
+    @pytest.mark.mem_budget(private="4 KiB")
+    def test_over(cow_worker):
+        cow_worker.get("/")
+
+    @pytest.mark.mem_budget(private="64 MiB")
+    def test_plain():
+        pass
+
+    def test_broken(cow_worker):
+        assert cow_worker.get("/").status_code == 500
+"""
+
+
+def properties(path):
+    """The properties of each test in a JUnit file."""
+    return {
+        case.get("name"): {it.get("name"): it.get("value") for it in case.iter("property")}
+        for case in ElementTree.parse(path).iter("testcase")
+    }
+
+
+def test_github_is_told_of_a_step(project, pytester, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path))
+    result = project(TESTS, "--junitxml", "junit.xml")
+    result.stdout.fnmatch_lines(
+        [
+            "::stop-commands::*",
+            "*= cowmem =*",
+            "::????????????????????????????????::",
+            "::error file=test_github_is_told_of_a_step.py,line=3,title=test_over%3A over budget::"
+            "private is over budget by *",
+        ]
+    )
+    assert result.stdout.str().count("::error") == 1
+    check_properties(pytester.path / "junit.xml")
+    summary = (pytester.path / "summary.md").read_text()
+    assert summary.startswith(
+        "## Memory gate failed: 1 of 3 over budget, 1 failed before it was measured, by "
+    )
+
+
+def check_properties(path):
+    found = properties(path)
+    over, plain = found["test_over"], found["test_plain"]
+    assert over["cowmem_verdict"] == "over budget"
+    assert int(over["cowmem_private"]) > int(over["cowmem_private_budget"]) == 4096
+    assert "cowmem_private_baseline" not in over
+    assert (plain["cowmem_verdict"], plain["cowmem_private_budget"]) == ("ok", str(64 * 2**20))
+    assert found["test_broken"] == {}
+
+
+def test_a_junit_file_has_the_figures_under_xdist(project, pytester):
+    project(TESTS, "--junitxml", "junit.xml", "-n", "1")
+    check_properties(pytester.path / "junit.xml")
