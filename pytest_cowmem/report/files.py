@@ -13,6 +13,9 @@ from pytest_cowmem.model.errors import UsageError
 FORMATS = {
     ".json": "pytest_cowmem.model.document_text",
     ".md": "pytest_cowmem.report.markdown",
+    ".badge.json": "pytest_cowmem.report.badge",
+    ".codequality.json": "pytest_cowmem.report.codequality",
+    ".metrics.txt": "pytest_cowmem.report.openmetrics",
 }
 
 
