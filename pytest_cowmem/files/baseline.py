@@ -26,7 +26,7 @@ def load(path: Path) -> Baseline:
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(
             f"the baseline {path} cannot be read ({error}): mend it, restore it from git, "
-            "or give another place with --cowmem-baseline"
+            "or name another file"
         ) from None
     return loads(text, str(path))
 
@@ -88,7 +88,4 @@ def _target(path: Path) -> Path:
 
 
 def _refused(path: Path, reason: str) -> UsageError:
-    return UsageError(
-        f"the baseline {path} cannot be written ({reason}): "
-        "give another place with --cowmem-baseline"
-    )
+    return UsageError(f"the baseline {path} cannot be written ({reason}): name another place")

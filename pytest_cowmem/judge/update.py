@@ -12,6 +12,9 @@ from pytest_cowmem.model.verdict import Judgment, Verdict
 
 T = TypeVar("T")
 
+MODES = ("changed", "new", "tighten", "all")
+REMOVING = frozenset({"changed", "all"})  # the modes that remove entries without a test
+
 _DIFFERS = frozenset({Verdict.REGRESSED, Verdict.IMPROVED, Verdict.NEW, Verdict.MISSING})
 
 _SOME_PAGES = 8192  # bytes

@@ -7,8 +7,6 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MOST_NAMES = 3
-
 
 @dataclass(frozen=True)
 class Invocation:
@@ -16,12 +14,14 @@ class Invocation:
 
     `selection` has the words that picked tests, none where all were asked for. `root` is the root
     folder, as seen from the folder that pytest was called in. `baseline` is what was given with
-    `--cowmem-baseline`, if anything.
+    `--cowmem-baseline`, if anything. `report` is the JSON report of a run of a CI service, where it
+    writes one: nobody has to measure again, on a machine of another profile, to accept what it has.
     """
 
     selection: tuple[str, ...] = ()
     root: str = "."
     baseline: str = ""
+    report: str = ""
 
     def run(self, tests: Sequence[str] = ()) -> str:
         """The command that measures these tests again, and says why; without any, all."""
@@ -29,9 +29,10 @@ class Invocation:
         return shlex.join(["pytest", *picked, "--cowmem", *self._where, "--cowmem-explain"])
 
     def update(self, tests: Sequence[str] = ()) -> str:
-        """The command that accepts what these tests measure; without any, or with many, all."""
-        named = 0 < len(tests) <= _MOST_NAMES
-        picked = [self._from_here(test) for test in tests] if named else self.selection
+        """The command that accepts what these tests measure; without any, all."""
+        if self.report:
+            return shlex.join(["cowmem", "accept", self.report, *tests])
+        picked = [self._from_here(test) for test in tests] or self.selection
         # The tests come first: --cowmem-update would take one for its mode.
         return shlex.join(["pytest", *picked, "--cowmem", *self._where, "--cowmem-update"])
 

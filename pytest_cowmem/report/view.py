@@ -315,11 +315,12 @@ def _accepting(document: Document) -> str:
     """The command that accepts what differs, empty when nothing does.
 
     It names the tests, those that failed where any did, so that no other is accepted with them. It
-    names none where all differ, or where entries without a test are to be removed.
+    names none where all differ, or where nothing but entries without a test is to be removed.
     """
-    differ = [record for record in document.records if record.verdict not in _SETTLED]
+    differ = [it for it in document.records if it.verdict not in _SETTLED and not it.plain]
     if document.update is not None or not (differ or document.stale):
         return ""
-    tests = [record.test for record in differ if record.failed] or [it.test for it in differ]
-    all_of_them = document.stale or len(tests) == len(document.records)
+    failed = [record.test for record in differ if record.failed]
+    tests = failed or [record.test for record in differ]
+    all_of_them = len(tests) == len(document.records) or (document.stale and not failed)
     return document.invocation.update(() if all_of_them else tests)

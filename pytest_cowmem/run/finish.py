@@ -10,7 +10,7 @@ from pytest_cowmem.files.baseline import rewrite
 from pytest_cowmem.files.report import write
 from pytest_cowmem.host.git import head, last_change
 from pytest_cowmem.host.machine import profile_key, unverified
-from pytest_cowmem.judge.update import merged, update
+from pytest_cowmem.judge.update import REMOVING, merged, update
 from pytest_cowmem.judge.what_if import advised
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.document import Document, Failure
@@ -114,7 +114,7 @@ def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone)
     """
     assert run.update is not None
     records = [it for it in run.records if not (it.plain or it.test in unfit)]
-    dropped = stale if run.update in ("changed", "all") else []
+    dropped = stale if run.update in REMOVING else []
     new, changes = update(session.baseline, run.update, records, dropped)
     if changes:
         new = with_reference(new, session.reference, renew=run.update == "all")

@@ -10,12 +10,13 @@ import pytest
 
 from pytest_cowmem.files.report import check_writable
 from pytest_cowmem.judge.budget import parse_tolerance_lines
-from pytest_cowmem.model import capacity, units
+from pytest_cowmem.model import capacity, document_text, units
 from pytest_cowmem.model.app import App, is_policy
 from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
 from pytest_cowmem.options import flag, given
+from pytest_cowmem.report.files import dumps_for
 
 Number = TypeVar("Number", int, float)
 
@@ -151,7 +152,15 @@ def _invocation(config: pytest.Config) -> Invocation:
     if config.getoption("lf", False):
         words.append("--lf")
     folder = os.path.relpath(config.rootpath, config.invocation_params.dir)
-    return Invocation(tuple(words), folder, config.getoption("cowmem_baseline") or "")
+    baseline = config.getoption("cowmem_baseline") or ""
+    return Invocation(tuple(words), folder, baseline, _accepted_from(config))
+
+
+def _accepted_from(config: pytest.Config) -> str:
+    """The JSON report that a run of a CI service writes, "" where there is none."""
+    paths: list[str] = config.getoption("cowmem_report") or []
+    kept = (path for path in paths if dumps_for(path) is document_text.dumps)
+    return next(kept, "") if in_ci(os.environ) else ""
 
 
 def _number(config: pytest.Config, name: str, kind: type[Number]) -> Number:

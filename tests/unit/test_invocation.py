@@ -37,6 +37,26 @@ def test_tests_are_named_from_where_pytest_was_called_and_quoted(invocation, pyt
     assert called.update([test]) == f"pytest '../{test}' --cowmem --cowmem-update"
 
 
-def test_as_many_tests_as_no_line_holds_are_not_named():
-    assert Invocation().update(list("abcd")) == "pytest --cowmem --cowmem-update"
-    assert Invocation().update(list("abc")) == "pytest a b c --cowmem --cowmem-update"
+def test_all_tests_are_named_however_many():
+    names = [f"t.py::test_{number}" for number in range(40)]
+    assert shlex.split(Invocation().update(names)) == [
+        "pytest",
+        *names,
+        "--cowmem",
+        "--cowmem-update",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ci", "reports", "command"),
+    [
+        ("true", ["a.json"], "cowmem accept a.json t.py::test_it"),
+        ("true", ["a.json", "b.json"], "cowmem accept a.json t.py::test_it"),
+        ("", ["a.json"], "pytest t.py::test_it --cowmem --cowmem-update"),
+        ("true", [], "pytest t.py::test_it --cowmem --cowmem-update"),
+    ],
+)
+def test_in_ci_what_is_accepted_is_the_json_report(invocation, monkeypatch, ci, reports, command):
+    monkeypatch.setenv("CI", ci)
+    options = [f"--cowmem-report={report}" for report in reports]
+    assert invocation("--cowmem", *options).update(["t.py::test_it"]) == command

@@ -1,6 +1,7 @@
 """The summary and the failure: one line a test at any width, and what is missing said aloud."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from records import MIB, VALUES, record
@@ -10,6 +11,7 @@ from pytest_cowmem.model.child import Child
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.record import Proof, Record
+from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report import failure, terminal
 from pytest_cowmem.report.children import children
 from pytest_cowmem.report.view import row, view
@@ -163,21 +165,42 @@ def test_a_failure_says_how_to_accept_what_an_update_accepts(failed, is_told):
     assert ("to accept: pytest " in explained(failed)) is is_told
 
 
+def accepted_by(*records, **fields):
+    """The command that a run is told to be accepted with."""
+    told = view(Document(records, **fields)).accept
+    return told.removeprefix("to accept: ").removesuffix(", then commit cowmem-baseline.json")
+
+
 def test_what_differs_is_accepted_by_name_where_other_tests_do_not():
     ok = record("t.py::test_ok", accepted=VALUES)
-    names = [f"t.py::test_{letter}" for letter in "abcd"]
-    few, many = ([record(name) for name in names[:count]] for count in (3, 4))
-    end = "--cowmem --cowmem-update, then commit cowmem-baseline.json"
     picked = Invocation(selection=("t.py",))
-    for document, words in [
-        (Document((*few, ok)), " ".join(names[:3])),
-        (Document((*many, ok), invocation=picked), "t.py"),
-        (Document((*few, ok), stale=("t.py::test_gone",), invocation=picked), "t.py"),
-        (Document(tuple(few), invocation=picked), "t.py"),
-    ]:
-        assert view(document).accept == f"to accept: pytest {words} {end}"
-    for document in (Document((*many, ok)), Document(tuple(few))):
-        assert view(document).accept == f"to accept: pytest {end}"
+    names = [f"t.py::test_{number}" for number in range(40)]
+    new, red = [record(name) for name in names], [record(name, failed=True) for name in names]
+    end = "--cowmem --cowmem-update"
+    named = f"pytest {' '.join(names)} {end}"
+    gone: dict[str, Any] = {"stale": ("t.py::test_gone",), "invocation": picked}
+    cases: list[tuple[Any, dict[str, Any], str]] = [
+        ((*new, ok), {"invocation": picked}, named),
+        ((*red, ok), {"invocation": picked}, named),
+        ((*red, record("t.py::test_new")), {}, named),
+        ((*red, ok), gone, named),
+        ((*new, ok), gone, f"pytest t.py {end}"),
+        (new, {"invocation": picked}, f"pytest t.py {end}"),
+        (red, {}, f"pytest {end}"),
+        ((ok,), gone, f"pytest t.py {end}"),
+        ((ok,), {}, ""),
+        ((*red, record("t.py::test_plain", verdict=Verdict.MISSING, plain=True)), {}, named),
+    ]
+    for records, fields, command in cases:
+        assert accepted_by(*records, **fields) == command
+
+
+def test_what_ci_measured_is_accepted_from_its_report():
+    red, ok = record("t.py::test[a b]", failed=True), record("t.py::test_ok", accepted=VALUES)
+    invocation = Invocation(("t.py",), "..", "", "out/run.json")
+    said = "cowmem accept out/run.json"
+    assert accepted_by(red, ok, invocation=invocation) == f"{said} 't.py::test[a b]'"
+    assert accepted_by(red, invocation=invocation) == said
 
 
 def test_a_gate_that_stayed_green_is_a_bug():

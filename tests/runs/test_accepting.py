@@ -1,0 +1,69 @@
+"""What a red run of CI says is to be copied accepts its failed tests, and no others."""
+
+import shlex
+
+import pytest
+
+from pytest_cowmem.cli import main
+from pytest_cowmem.files.baseline import load
+
+APP = """
+import os
+
+KEPT = []
+
+def app(environ, start_response):
+    start_response("200 OK", [])
+    pages = int(os.environ["PAGES"]) if "red" in environ["PATH_INFO"] else 16
+    KEPT.append(bytearray(b"x" * 4096 * pages))
+    return [b"kept"]
+"""
+TEST = """
+import pytest
+
+@pytest.mark.parametrize("name", ["red 1", "red 2", "green"])
+def test_kept(cow_worker, name):
+    assert cow_worker.get("/" + name).text == "kept"
+"""
+RED = [f"test_shop.py::test_kept[red {number}]" for number in range(1, 3)]
+
+
+@pytest.fixture
+def shop(pytester, monkeypatch):
+    """`shop(*args, pages=16)` runs the project's tests, of which two use that many pages."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    pytester.makeini("[pytest]\ncowmem_app = shop:app\ncowmem_rounds = 1\n")
+    pytester.makepyfile(shop=APP, test_shop=TEST)
+
+    def run(*args, pages=16):
+        monkeypatch.setenv("PAGES", str(pages))
+        return pytester.runpytest_inprocess("--cowmem", "-p", "no:cacheprovider", *args)
+
+    return run
+
+
+def command(result):
+    """The words of the command that the summary says accepts, in one line."""
+    end = ", then commit cowmem-baseline.json"
+    (line,) = [one for one in result.outlines if one.endswith(end)]
+    return shlex.split(line.removeprefix("to accept: ").removesuffix(end))
+
+
+def test_a_report_of_ci_is_accepted_where_nothing_is_measured(shop, pytester, monkeypatch):
+    shop("--cowmem-update")
+    monkeypatch.setenv("CI", "true")
+    red = shop("--cowmem-report", "run.json", pages=512)
+    red.assert_outcomes(failed=2, passed=1)
+    words = command(red)
+    assert words == ["cowmem", "accept", "run.json", *RED]
+    before = load(pytester.path / "cowmem-baseline.json")
+    assert main(words[1:]) == 0
+    after = load(pytester.path / "cowmem-baseline.json")
+    (key,) = after.profiles
+    changed = [
+        test
+        for test, it in after.profiles[key].tests.items()
+        if it != before.profiles[key].tests[test]
+    ]
+    assert sorted(changed) == RED
+    shop(pages=512).assert_outcomes(passed=3)
