@@ -1,6 +1,6 @@
 """Parts of a run are made one, and what contradicts is refused by name."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -54,9 +54,41 @@ def test_the_same_record_twice_is_one():
     assert merged(one, one) == one
 
 
-def test_a_single_part_is_itself():
-    one = Document(records=(record("a"),), stale=("gone",), head=Commit("0" * 40), tests=1)
-    assert merged(one) == one
+WHOLE = Document(
+    records=(record("a"),),
+    failures=(Failure("f", "E"),),
+    unfit=("a",),
+    head=Commit("0" * 40),
+    base=Commit("1" * 40),
+    baseline="memory.json",
+    profiles=("linux-x",),
+    gated=("private",),
+    tests=1,
+    broken=("b.py",),
+    complete=False,
+    stale=("gone",),
+    unmeasured=("c skipped itself",),
+    invocation=Invocation(("a.py",)),
+    update="all",
+    strict=True,
+    changes=(Change("linux-x", "a", None, entry(private=1)),),
+    refused="read-only",
+    usage_error="wrong",
+    unverified="free-threaded",
+    explain=True,
+    ci=True,
+    host_memory=1,
+    advised=(Advised("shop", "shop:app", 1),),
+    reported=("run.json",),
+    unreported=("x.html",),
+)
+
+
+def test_a_single_part_is_itself_but_for_the_files_it_was_written_into():
+    defaults = Document()
+    names = {field.name for field in fields(Document)}
+    assert {name for name in names if getattr(WHOLE, name) == getattr(defaults, name)} == set()
+    assert merged(WHOLE) == replace(WHOLE, reported=(), unreported=())
 
 
 @pytest.mark.parametrize(
