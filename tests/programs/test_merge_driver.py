@@ -1,9 +1,11 @@
 """`cowmem merge --git` as a real git runs it: branches that both updated the baseline merge."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+from recipes import PAGES
 from records import entry
 
 from pytest_cowmem.cli import main
@@ -11,7 +13,10 @@ from pytest_cowmem.files.baseline import load, rewrite
 from pytest_cowmem.model.baseline import Baseline, Profile
 
 FILE = "cowmem-baseline.json"
-DRIVER = f"'{sys.executable}' -m pytest_cowmem.cli merge --git %O %A %B"
+PAGE = PAGES / "baseline.md"
+COWMEM = f"""#!/bin/sh
+exec '{sys.executable}' -m pytest_cowmem.cli "$@"
+"""
 
 
 class Repository:
@@ -20,7 +25,6 @@ class Repository:
     def __init__(self, folder):
         self.folder, self.file = folder, folder / FILE
         self.git("init", "--quiet", "--initial-branch=main")
-        (folder / ".gitattributes").write_text(f"{FILE} merge=cowmem\n")
         self.commit("main", a=1, b=1, c=1)
 
     def git(self, *words, check=True):
@@ -54,11 +58,28 @@ def repository(tmp_path):
     return Repository(tmp_path)
 
 
+def shown():
+    """The commands that the page shows for it."""
+    section = PAGE.read_text(encoding="utf-8").partition("## Have git merge it\n")[2]
+    return [line[2:] for line in section.partition("\n## ")[0].splitlines() if line[:2] == "$ "]
+
+
 @pytest.fixture
-def driven(repository):
-    repository.git("config", "merge.cowmem.name", "baseline")
-    repository.git("config", "merge.cowmem.driver", DRIVER)
+def driven(repository, tmp_path_factory, monkeypatch):
+    """The repository after the commands that the page shows, with `cowmem` on PATH."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "cowmem").write_text(COWMEM)
+    (folder / "cowmem").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    for command in shown():
+        subprocess.run(command, shell=True, cwd=repository.folder, check=True)
+    repository.git("add", ".gitattributes")
+    repository.git("commit", "--quiet", "--message", "Merge baselines by their tests")
     return repository
+
+
+def test_the_page_shows_two_commands():
+    assert [command.split()[0] for command in shown()] == ["echo", "git"]
 
 
 def test_two_branches_that_updated_and_added_tests_merge_without_a_hand(driven):
