@@ -102,8 +102,10 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         for note in one.ruling.notes
     )
     for side, profiles in (("old", comparison.only_old), ("new", comparison.only_new)):
-        if profiles:
-            yield f"not compared, on the {side} side alone: {', '.join(profiles)}"
+        if len(profiles) == 1:
+            yield f"not compared, since the {side} side alone has it: profile {profiles[0]}"
+        elif profiles:
+            yield f"not compared, since the {side} side alone has them: {len(profiles)} profiles"
 
 
 def as_text(comparison: Comparison, *, unchanged: bool) -> str:

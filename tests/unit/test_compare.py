@@ -139,12 +139,13 @@ def test_plain_tests_are_in_no_baseline_and_not_compared():
     assert run(record("a", plain=True)) == {}
 
 
-def test_profiles_of_one_side_are_named():
-    other = replace(record("t"), profile="linux-y")
-    found = compare(run(record("t")), run(record("t"), other))
-    assert (found.only_old, found.only_new) == ((), ("linux-y",))
-    text = as_text(found, unchanged=False)
-    assert "not compared, on the new side alone: linux-y" in text
+def test_profiles_of_one_side_are_told_of():
+    one, *others = (replace(record("t"), profile=f"linux-{letter}") for letter in "xyzw")
+    found = compare(run(one, others[0]), run(one, *others[1:]))
+    assert (found.only_old, found.only_new) == (("linux-y",), ("linux-w", "linux-z"))
+    told = as_text(found, unchanged=False)
+    assert "not compared, since the old side alone has it: profile linux-y" in told
+    assert "not compared, since the new side alone has them: 2 profiles" in told
 
 
 SOME = compare(
