@@ -1,8 +1,10 @@
 """What is decided of the collected tests before any runs. Runs in the pytest process."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import compress
 from operator import not_
+from typing import TypeVar
 
 import pytest
 
@@ -13,6 +15,8 @@ from pytest_cowmem.model.errors import UsageError, wrong_and_right
 from pytest_cowmem.model.metrics import WORKERS
 from pytest_cowmem.run.items import app_of, budget_of, has_budget, id_of, is_measured, keep_id
 
+Value = TypeVar("Value")
+
 _UNNAMED = App("placeholder:app")  # for what the cow_app fixture will return
 
 
@@ -22,8 +26,9 @@ class Collected:
 
     `measured` names the tests that use the worker, and `plain` those that have a budget without
     one. `whole` names the files none of whose tests was
-    left out, and `broken` those a part of which could not be collected. `usage_error` is the first
-    invalid marker, where an xdist worker has to carry it.
+    left out, and `broken` those a part of which could not be collected. `selected` names the tests
+    that are to run; None where no process came to know. `usage_error` is the first invalid marker,
+    where an xdist worker has to carry it.
     """
 
     files: dict[str, list[str]] = field(default_factory=dict)
@@ -31,12 +36,47 @@ class Collected:
     plain: list[str] = field(default_factory=list)
     whole: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    selected: list[str] | None = None
     usage_error: str = ""
 
     @property
     def tests(self) -> list[str]:
         """The tests of all files, in the order they were collected."""
         return [test for tests in self.files.values() for test in tests]
+
+    def in_order(self, values: Iterable[Value], test: Callable[[Value], str]) -> list[Value]:
+        """What was learnt of tests, in the order in which these were collected.
+
+        pytest-xdist's workers run them in others. `test` gives the test of a value.
+        """
+        places = {name: at for at, name in enumerate(self.tests)}
+        return sorted(values, key=lambda value: places.get(test(value), len(places)))
+
+    def with_all_of(self, other: "Collected") -> "Collected":
+        """What this process collected and what another one did.
+
+        Under `--dist each` another Python, or another tree, may have other tests.
+        """
+        files = {
+            file: _both(self.files.get(file, ()), other.files.get(file, ()))
+            for file in (*self.files, *other.files)
+        }
+        return Collected(
+            files=files,
+            measured=_both(self.measured, other.measured),
+            plain=_both(self.plain, other.plain),
+            whole=[file for file in files if self._is_whole(file) and other._is_whole(file)],
+            broken=_both(self.broken, other.broken),
+            selected=_both(self.selected or (), other.selected or ()),
+            usage_error=self.usage_error or other.usage_error,
+        )
+
+    def _is_whole(self, file: str) -> bool:
+        return file in self.whole or not (file in self.files or file in self.broken)
+
+
+def _both(some: Iterable[str], others: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys((*some, *others)))
 
 
 def check_markers(collected: Collected, config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -92,6 +132,11 @@ def note_whole(collected: Collected, config: pytest.Config) -> None:
     for file in collected.files:
         if file not in collected.broken and (config.rootpath / file).resolve() not in picked:
             collected.whole.append(file)
+
+
+def note_selected(collected: Collected, items: list[pytest.Item]) -> None:
+    """Keep which tests are to run."""
+    collected.selected = [id_of(item) for item in items]
 
 
 def _file(nodeid: str) -> str:

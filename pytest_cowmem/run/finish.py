@@ -43,18 +43,16 @@ def document(
     `status` is the exit status that pytest has for the run.
     """
     settings = session.settings
-    order = {test: at for at, test in enumerate(collected.tests)}
     defaults = {name for name, metric in METRICS.items() if metric.tolerance}
-    records = tuple(
-        sorted(outcomes.records.values(), key=lambda it: order.get(it.test, len(order)))
-    )
-    complete = status in _COMPLETE and not collected.usage_error
+    records = tuple(collected.in_order(outcomes.records, lambda record: record.test))
+    unmeasured = collected.in_order(outcomes.unmeasured.items(), lambda told: told[0])
+    complete = status in _COMPLETE and is_complete(collected, outcomes)
     stale = find_stale(session, collected, outcomes) if complete else []
     reported = settings.reports or github.active(os.environ)
     unwritten = Document(
         records=records,
         failures=tuple(_failures(collected, outcomes)),
-        unfit=tuple(sorted(outcomes.unfit & {*outcomes.records})),
+        unfit=tuple(sorted(outcomes.unfit & {record.test for record in records})),
         head=head(settings.rootdir) if reported else None,
         base=last_change(settings.baseline) if reported else None,
         baseline=settings.baseline.name,
@@ -64,7 +62,7 @@ def document(
         broken=tuple(dict.fromkeys(collected.broken)),
         complete=complete,
         stale=tuple(test for _, test in stale),
-        unmeasured=tuple(f"{test} {reason}" for test, reason in outcomes.unmeasured.items()),
+        unmeasured=tuple(f"{test} {reason}" for test, reason in unmeasured),
         invocation=settings.invocation,
         update=settings.update,
         strict=settings.strict,
@@ -80,11 +78,22 @@ def document(
     return unwritten
 
 
+def is_complete(collected: Collected, outcomes: Outcomes) -> bool:
+    """Whether all tests that were to run did, to their end.
+
+    Some did not where a limit of failures stopped the run, or a test took its process with it.
+    """
+    if collected.usage_error or outcomes.crashed or collected.selected is None:
+        return False
+    return outcomes.ended.issuperset(collected.selected)
+
+
 def _failures(collected: Collected, outcomes: Outcomes) -> Iterator[Failure]:
     """The tests that measure, and failed before they were measured."""
+    failures, measured = outcomes.failures, {record.test for record in outcomes.records}
     for test in (*collected.measured, *collected.plain):
-        if test in outcomes.failures and test not in outcomes.records:
-            yield outcomes.failures[test]
+        if test in failures and test not in measured:
+            yield failures[test]
 
 
 def _advised(records: Sequence[Record]) -> Iterator[Advised]:
@@ -99,10 +108,11 @@ def _advised(records: Sequence[Record]) -> Iterator[Advised]:
 
 def find_stale(session: Session, collected: Collected, outcomes: Outcomes) -> Gone:
     """The entries whose test is gone, in the profiles this run measured in, or would have."""
-    records = {test: record for test, record in outcomes.records.items() if not record.plain}
-    profiles = {record.profile for record in records.values()} or {profile_key(os.environ)}
+    records = [record for record in outcomes.records if not record.plain]
+    tests, profiles = ({it.test for it in records}, {it.profile for it in records})
+    profiles = profiles or {profile_key(os.environ)}
     stale = gone.find(session, collected, profiles, outcomes.idle)
-    return [(profile, test) for profile, test in stale if test not in records]
+    return [(profile, test) for profile, test in stale if test not in tests]
 
 
 def accept(session: Session, run: Document, unfit: Collection[str], stale: Gone) -> Document:

@@ -66,6 +66,9 @@ class Measuring:
         if self.session.settings.only:
             collection.keep_measured(self.config, items, self.session.baseline)
 
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        collection.note_selected(self.collected, session.items)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         measured.forget(self.session, item)
@@ -120,8 +123,9 @@ class Measuring:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         output = getattr(node, "workeroutput", {})
-        if "cowmem" in output:  # every xdist worker collects the same
-            self.collected = collection.Collected(**output["cowmem"])
+        if "cowmem" in output:
+            told = collection.Collected(**output["cowmem"])
+            self.collected = self.collected.with_all_of(told)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -14,60 +14,99 @@ from pytest_cowmem.run.items import has_budget, id_of, place_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
 
 _RERUN = "rerun"  # the outcome that pytest-rerunfailures gives an attempt that is not the last
+_PHASES = ("setup", "call", "teardown")
 _EARLIER = "an earlier attempt of this test was red"
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """What one attempt of a test came to; `unfit` says that it failed after it was measured.
+
+    `idle` says that it passed and asked for no worker. `unmeasured` says how it came to be neither
+    measured nor failed, and `failure` how it failed.
+    """
+
+    record: Record | None = None
+    unfit: bool = False
+    idle: bool = False
+    unmeasured: str = ""
+    failure: Failure | None = None
 
 
 @dataclass
 class Outcomes:
-    """What was measured, by test, and what is to be known of the tests besides.
+    """What became of the tests, by the xdist worker that ran them, and by test.
 
-    A test that is run again counts as its last attempt. `unfit` names the tests that failed after
-    they were measured. `idle` names those that passed and asked for no worker. `unmeasured` says
-    how tests came to be neither measured nor failed. `red` names those of which an attempt failed.
-    `failures` has the tests that failed.
+    A test that is run again counts as its last attempt. Where every worker of pytest-xdist runs all
+    tests (`--dist each`), a test has an attempt in each. `red` has those of which an attempt
+    failed. `ended` names the tests that ran to their end. `crashed` says that a test's process did
+    not live that long.
     """
 
-    records: dict[str, Record] = field(default_factory=dict)
-    unfit: set[str] = field(default_factory=set)
-    idle: set[str] = field(default_factory=set)
-    unmeasured: dict[str, str] = field(default_factory=dict)
-    red: set[str] = field(default_factory=set)
-    failures: dict[str, Failure] = field(default_factory=dict)
+    attempts: dict[tuple[str, str], _Attempt] = field(default_factory=dict)
+    red: set[tuple[str, str]] = field(default_factory=set)
+    ended: set[str] = field(default_factory=set)
+    crashed: bool = False
 
     def take(self, report: pytest.TestReport) -> None:
         """Learn of a test from one of its reports."""
         carried = vars(report)
-        if "cowmem_test" not in carried:  # xdist makes a report of its own where a worker crashes
-            self._note_failure(report.nodeid, report)
-            return
-        test = carried["cowmem_test"]
+        test = carried.get("cowmem_test", report.nodeid)
+        key = (carried.get("worker_id", ""), test)
         if report.when == "setup":
-            self._forget(test)
+            self.attempts[key] = _Attempt()
+        attempt = self.attempts.setdefault(key, _Attempt())
         if "cowmem" in carried:
             record = Record.from_dict(carried["cowmem"])
-            notes = (*record.notes, _EARLIER) if test in self.red else record.notes
-            self.records[test] = replace(record, notes=notes)
-        if carried["cowmem_idle"]:
-            self.idle.add(test)
-        if carried["cowmem_unmeasured"]:
-            self.unmeasured[test] = carried["cowmem_unmeasured"]
-        self._note_failure(test, report)
-        if report.failed or report.outcome == _RERUN:
-            self.red.add(test)
-            if report.when == "teardown":
-                self.unfit.add(test)
-
-    def _note_failure(self, test: str, report: pytest.TestReport) -> None:
+            notes = (*record.notes, _EARLIER) if key in self.red else record.notes
+            attempt = replace(attempt, record=replace(record, notes=notes))
         if report.failed:
-            self.failures[test] = Failure(test, reason(report), place_of(report.location))
+            failure = Failure(test, reason(report), place_of(report.location))
+            attempt = replace(attempt, failure=failure, unfit=report.when == "teardown")
+        if report.failed or report.outcome == _RERUN:
+            self.red.add(key)
+        self.attempts[key] = replace(
+            attempt,
+            idle=attempt.idle or carried.get("cowmem_idle", False),
+            unmeasured=carried.get("cowmem_unmeasured") or attempt.unmeasured,
+        )
+        if report.when == "teardown":
+            self.ended.add(test)
+        elif report.when not in _PHASES:  # pytest-xdist's own, of a test whose process died
+            self.crashed = True
 
-    def _forget(self, test: str) -> None:
-        """Forget the attempt before, but for whether it was red."""
-        self.records.pop(test, None)
-        self.unmeasured.pop(test, None)
-        self.unfit.discard(test)
-        self.idle.discard(test)
-        self.failures.pop(test, None)
+    @property
+    def records(self) -> list[Record]:
+        """What was measured: one record of a test in each profile, one that failed if any did."""
+        found: dict[tuple[str, str], Record] = {}
+        for attempt in self.attempts.values():
+            if record := attempt.record:
+                first = found.setdefault((record.test, record.profile), record)
+                if record.failed and not first.failed:
+                    found[record.test, record.profile] = record
+        return [*found.values()]
+
+    @property
+    def unfit(self) -> set[str]:
+        """The tests that failed after they were measured."""
+        return {test for (_, test), attempt in self.attempts.items() if attempt.unfit}
+
+    @property
+    def idle(self) -> set[str]:
+        """The tests that passed and asked for no worker."""
+        return {test for (_, test), attempt in self.attempts.items() if attempt.idle}
+
+    @property
+    def unmeasured(self) -> dict[str, str]:
+        """How tests came to be neither measured nor failed."""
+        told = self.attempts.items()
+        return {test: attempt.unmeasured for (_, test), attempt in told if attempt.unmeasured}
+
+    @property
+    def failures(self) -> dict[str, Failure]:
+        """How tests failed."""
+        told = self.attempts.items()
+        return {test: attempt.failure for (_, test), attempt in told if attempt.failure}
 
 
 def reason(report: pytest.TestReport) -> str:
