@@ -15,7 +15,7 @@ from pytest_cowmem.host.zygote import Zygote
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
-from pytest_cowmem.run import collection, finish, github, in_fork, measured, plain
+from pytest_cowmem.run import collection, finish, github, in_fork, measured, plain, spread
 from pytest_cowmem.run.items import id_of
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
@@ -66,8 +66,22 @@ class Measuring:
         if self.session.settings.only:
             collection.keep_measured(self.config, items, self.session.baseline)
 
+    @pytest.hookimpl(specname="pytest_collection_modifyitems")
+    def pytest_collection_modifyitems_into_groups(self, items: list[pytest.Item]) -> None:
+        if spread.mode(self.config) == "loadgroup":
+            spread.group(items, self.collected.measured, spread.workers(self.config))
+
+    @pytest.hookimpl(trylast=True, specname="pytest_collection_modifyitems")
+    def pytest_collection_modifyitems_by_app(self, items: list[pytest.Item]) -> None:
+        if spread.mode(self.config) in spread.IN_ORDER:
+            spread.order(items, self.collected.measured)
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         collection.note_selected(self.collected, session.items)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        spread.tell(node)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
