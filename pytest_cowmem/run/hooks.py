@@ -112,7 +112,8 @@ class Measuring:
         scenario = pyfuncitem.stash.get(measured.SCENARIO, None)
         if scenario is None or scenario.running:
             return None  # within a round pytest, or another plugin, calls the function as ever
-        measured.run(pyfuncitem, scenario, lambda: measured.call(pyfuncitem))
+        with self.session.progress.of(id_of(pyfuncitem)):
+            measured.run(pyfuncitem, scenario, lambda: measured.call(pyfuncitem))
         return True
 
     @pytest.hookimpl(tryfirst=True, specname="pytest_runtest_makereport")

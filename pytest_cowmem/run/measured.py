@@ -125,6 +125,7 @@ def client_for(
             explainer,
             session.causes,
             session.zygotes,
+            session.progress,
         )
         item.stash[SCENARIO] = scenario
         yield client

@@ -16,7 +16,7 @@ from pytest_cowmem.host.round import Round
 from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.judge.gate import Gate, undecided
 from pytest_cowmem.judge.what_if import helps
-from pytest_cowmem.model.baseline import Entry
+from pytest_cowmem.model.baseline import LAYOUTS, Entry
 from pytest_cowmem.model.capacity import SERVER
 from pytest_cowmem.model.errors import AppFailed, CowmemError
 from pytest_cowmem.model.measurement import Measurement, Sample
@@ -25,6 +25,7 @@ from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import TOO_HIGH, Judgment, Ruling, Verdict, judgment_of
 from pytest_cowmem.report.ranked import red_metrics
 from pytest_cowmem.run.causes import Causes
+from pytest_cowmem.run.progress import Progress
 from pytest_cowmem.run.prove import KINDS, prove
 from pytest_cowmem.run.settings import Settings
 from pytest_cowmem.run.what_if import Replays, policies, what_if
@@ -54,6 +55,7 @@ class Scenario:
     explainer: Explainer
     causes: Causes
     zygotes: Zygotes
+    progress: Progress
     running: bool = False
 
     def measure(self, body: Body) -> Record:
@@ -115,6 +117,7 @@ class Scenario:
         others: list[Sample] = []
         masters = self.other_layouts()
         while self.gate.in_doubt(measurement) or self._is_written(self.gate.judge(measurement)):
+            self.progress.say(f"layout {len(others) + 2} of at most {LAYOUTS}")
             try:
                 master = next(masters, None)
             except AppFailed as error:
@@ -161,6 +164,7 @@ class Scenario:
         """The record with its explanation, or with a note where a traced round did not work."""
         red = frozenset(red_metrics(record)) if record.failed else frozenset()
         self.explainer.accepted = replace(self.explainer.accepted, red=red)
+        self.progress.say("finding out why")
         try:
             explanation = self.explainer.explain(
                 body, record.measurement, self._running, record.failed or self.settings.explain
@@ -180,7 +184,9 @@ class Scenario:
         """The record with what the test costs under other policies."""
         settings, app = self.settings, self.master.app.built_in
         tried = [*policies(app, record.measurement.imports, settings.what_if_gc)]
-        replays = Replays(self.zygotes, app, settings.timeout, body, self._running)
+        replays = Replays(
+            self.zygotes, app, settings.timeout, body, self._running, self.progress.say
+        )
         outcomes = what_if(replays, tried, settings.host)
         entry = replace(record.entry, what_if=helps(outcomes))
         return replace(self._noted(record), what_if=outcomes, entry=entry)
@@ -208,6 +214,7 @@ class Scenario:
         private = record.measurement.private
         proofs = []
         for kind in KINDS:
+            self.progress.say(f"proving the gate: {kind}")
             with self._running(Round(self.master, self.settings.timeout)) as current:
                 body()
                 proofs.append(prove(kind, current, private, judge))

@@ -9,19 +9,21 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.run.causes import Causes
+from pytest_cowmem.run.progress import Progress
 from pytest_cowmem.run.reference import Reference
 from pytest_cowmem.run.settings import Settings
 
 
 @dataclass(frozen=True)
 class Session:
-    """A run's settings, the baseline it compares with, its zygotes, its reference, and causes."""
+    """A run's settings, the baseline it compares with, and what its tests share."""
 
     settings: Settings
     baseline: Baseline
     zygotes: Zygotes
     reference: Reference
     causes: Causes
+    progress: Progress
 
 
 def start(config: pytest.Config) -> Session:
@@ -40,4 +42,5 @@ def start(config: pytest.Config) -> Session:
         raise pytest.UsageError(str(error)) from None
     zygotes = Zygotes(settings.rootdir, settings.path, settings.timeout, settings.own)
     config.add_cleanup(zygotes.close)
-    return Session(settings, baseline, zygotes, Reference(zygotes, settings.timeout), Causes())
+    reference = Reference(zygotes, settings.timeout)
+    return Session(settings, baseline, zygotes, reference, Causes(), Progress(config))

@@ -47,6 +47,8 @@ Asked = Callable[[AbstractContextManager[Any]], AbstractContextManager[Any]]
 _CONFIGURED = Policy()
 _PREWARMED = Policy(requests=ALL)
 
+_LOOKS = 0.2  # seconds between two looks at how far replays are
+
 _THRESHOLDS = "50000,20,100"  # Instagram's
 
 
@@ -91,17 +93,25 @@ class Replays:
 
     The body runs once. What it asked for is asked of all other workers, layouts side by side where
     processors are free. Where that gets other answers, the body runs each time, one after another.
-    `app` is the app's, and each round answers within `timeout` seconds.
+    `app` is the app's, and each round answers within `timeout` seconds. `say` is told how far they
+    are, by the thread that has made this.
     """
 
     def __init__(
-        self, zygotes: Zygotes, app: App, timeout: float, body: Body, running: Running
+        self,
+        zygotes: Zygotes,
+        app: App,
+        timeout: float,
+        body: Body,
+        running: Running,
+        say: Callable[[str], None],
     ) -> None:
         self._zygotes, self._app, self._timeout = zygotes, app, timeout
         self._body, self._running = body, running
         self._script: list[Exchange] = []
         self._warming: list[Exchange] = []
         self._by_body: set[Policy] = set()
+        self._say, self._at = say, ""
         self._stopping = False
         self.samples: dict[Policy, list[Sample]] = {}
         self.failed: dict[Policy, str] = {}
@@ -142,6 +152,7 @@ class Replays:
                 self.samples[policy] = []
                 for layout in range(LAYOUTS):
                     self._try(policy, layout, self._asked_by_body)
+                    self._say(self._at)
 
     def _side_by_side(self, policies: Collection[Policy]) -> None:
         """Replay in as many layouts at a time as there are processors.
@@ -153,15 +164,25 @@ class Replays:
             try:
                 for layout in range(LAYOUTS):
                     if len(at_work) == processors():
-                        at_work = _rest(at_work)
+                        at_work = self._rest(at_work)
                     for policy in policies:
                         self._zygotes.begin_raw(self._started_as(policy), layout)
                     at_work.add(pool.submit(self._in_layout, layout, policies))
                 while at_work:
-                    at_work = _rest(at_work)
+                    at_work = self._rest(at_work)
             except BaseException:
                 self._stopping = True
                 raise
+
+    def _rest(self, at_work: set[Future[None]]) -> set[Future[None]]:
+        """Wait for one at least, and say how far they are; those that are not done."""
+        found = wait(at_work, timeout=_LOOKS, return_when=FIRST_COMPLETED)
+        while not found.done:
+            self._say(self._at)
+            found = wait(at_work, timeout=_LOOKS, return_when=FIRST_COMPLETED)
+        for future in found.done:
+            future.result()
+        return found.not_done
 
     def _in_layout(self, layout: int, policies: Collection[Policy]) -> None:
         """Replay under each policy in one layout."""
@@ -174,6 +195,7 @@ class Replays:
     def _try(self, policy: Policy, layout: int, asked: Asked) -> None:
         """Add a sample of one policy in one layout, unless that fails, or has."""
         if policy not in self.failed:
+            self._at = f"what if {policy.name or AS_CONFIGURED}, layout {layout + 1} of {LAYOUTS}"
             with self._noting(policy):
                 sample = self._sample(self._raw(policy, layout), policy, asked)
                 self.samples.setdefault(policy, []).append(sample)
@@ -237,14 +259,6 @@ def processors() -> int:
     """How many processors this process has for itself, beside other workers of pytest-xdist."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     return max(1, len(os.sched_getaffinity(0)) // workers)
-
-
-def _rest(at_work: set[Future[None]]) -> set[Future[None]]:
-    """Wait for one at least; those that are not done."""
-    found = wait(at_work, return_when=FIRST_COMPLETED)
-    for future in found.done:
-        future.result()
-    return found.not_done
 
 
 def _nothing(_mold: Mold) -> None:

@@ -151,7 +151,7 @@ def told(zygotes, policy):
             client.enter_round(current)
             yield current
 
-    replays = Replays(zygotes, App(SHOP), 60, lambda: browse(client), running)
+    replays = Replays(zygotes, App(SHOP), 60, lambda: browse(client), running, print)
     return what_if(replays, [policy], 2**30)
 
 
