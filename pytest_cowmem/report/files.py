@@ -13,6 +13,7 @@ from pytest_cowmem.model.errors import UsageError
 FORMATS = {
     ".json": "pytest_cowmem.model.document_text",
     ".md": "pytest_cowmem.report.markdown",
+    ".html": "pytest_cowmem.report.html",
     ".badge.json": "pytest_cowmem.report.badge",
     ".codequality.json": "pytest_cowmem.report.codequality",
     ".metrics.txt": "pytest_cowmem.report.openmetrics",
