@@ -12,7 +12,8 @@ SEED ?= 1
 
 DOCS = .venvs/docs
 
-.PHONY: demo record schema test check bench bench-real docs docs-output test-lowest test-newest test-neighbours coverage \
+.PHONY: demo record schema test check bench bench-real docs docs-output test-lowest test-newest test-neighbours \
+	test-browser screenshots coverage \
 	mutants dist venv clean
 
 demo: $(VENV)/installed
@@ -62,6 +63,14 @@ test-neighbours: .venvs/neighbours/installed
 	cd example_project && ../.venvs/neighbours/bin/python -m pytest --cowmem --cowmem-rounds 1 \
 		-p no:randomly --numprocesses 2 --cov shop --cov-report= -k "search or checkout or order"
 	.venvs/neighbours/bin/python -m pytest tests/neighbours
+
+# The HTML report in a browser: what it looks like, and what its keyboard does.
+test-browser: .venvs/browser/installed
+	CHROMIUM=$$(.ci/chromium) .venvs/browser/bin/python -m pytest tests/browser
+
+# The pictures of the docs, of the example's red run.
+screenshots: .venvs/browser/installed $(VENV)/installed
+	CHROMIUM=$$(.ci/chromium) .venvs/browser/bin/python docs/screenshots.py $(BIN)/python
 
 # Tests that compare figures fail here: coverage runs, and takes memory, in the measured processes.
 # Whether tests pass is for `make test` to say, so pytest's exit code 1 is fine here.
@@ -115,6 +124,11 @@ $(VENV)/installed: pyproject.toml
 .venvs/neighbours/installed: pyproject.toml
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --editable '.[neighbours]'
+	touch $@
+
+.venvs/browser/installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --editable '.[browser]'
 	touch $@
 
 # The files of a release, checked, and the wheel tried where nothing else is installed.

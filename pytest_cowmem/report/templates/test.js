@@ -36,7 +36,7 @@ function sentences(found) {
 }
 
 function command(text) {
-  return html("pre", { tabindex: 0 }, text);
+  return html("pre", { tabindex: 0, role: "group", "aria-label": "command" }, text);
 }
 
 function metricsTable(metrics) {
