@@ -21,7 +21,7 @@ from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample
 from pytest_cowmem.run import what_if
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "browsers"]
 
 # What a run in this process imports is dropped after it, so that keys of a stash would be there
 # twice: everything is loaded before.

@@ -7,15 +7,15 @@ for anything but itself.
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
 
 
 @pytest.fixture(scope="session")
 def browser():
     """The browser that all tests share."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it")
     found = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if not found:
         pytest.skip("there is no chromium: .ci/chromium says how to get it")
@@ -30,7 +30,8 @@ def browser():
 @pytest.fixture
 def show(browser, tmp_path):
     """`show(text)` opens a page; `width` is the window's, and further options are a context's."""
-    contexts, said = [], []
+    contexts: list[Any] = []
+    said: list[str] = []
 
     def open_page(text, width=1440, **options):
         path = Path(tmp_path / f"{len(contexts)}.html")
