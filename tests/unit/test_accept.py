@@ -104,10 +104,11 @@ def test_a_budget_that_is_exceeded_hides_no_growth():
     assert private(accepted(over)[0])[FEED] == 8
 
 
-def test_a_renamed_test_takes_the_entry_over():
-    renamed = record("tests/a.py::test_new", VALUES, accepted=VALUES)
+@pytest.mark.parametrize(("values", "written"), [(VALUES, 5), (GROWN, 8)])
+def test_a_renamed_test_takes_the_entry_over(values, written):
+    renamed = record("tests/a.py::test_new", values, accepted=VALUES)
     new, _ = accepted(Document(records=(renamed,), stale=(CART,)))
-    assert private(new) == {FEED: 5, "gone": 0, "tests/a.py::test_new": 5}
+    assert private(new) == {FEED: 5, "gone": 0, "tests/a.py::test_new": written}
 
 
 def test_an_entry_says_how_many_layouts_it_is_of():
