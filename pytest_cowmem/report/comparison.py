@@ -11,10 +11,12 @@ from pytest_cowmem.model.comparison import Compared, Comparison
 from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
+from pytest_cowmem.report.markup import cell, code
 from pytest_cowmem.report.view import once, short
 
 COLUMNS = ("test", "metric", "old", "new", "change", "verdict")
 REMOVED = "removed"
+_LONGEST = 400  # characters of a sentence
 _GRAVITY = {verdict.value: at for at, verdict in enumerate(Verdict)}
 _SIDES = ("left", "left", "right", "right", "right", "left")
 
@@ -129,23 +131,14 @@ def as_markdown(comparison: Comparison, *, unchanged: bool) -> str:
                 _piped(COLUMNS),
                 _piped(["---"] * len(COLUMNS)),
             ]
-            lines += [_piped([code(row.test), *row[1:]]) for row in found]
+            lines += [_piped([cell(row.test), *row[1:]]) for row in found]
             lines.append("")
-    lines += [f"- {code(sentence)}" for sentence in sentences(comparison)]
+    lines += [f"- {code(sentence, _LONGEST)}" for sentence in sentences(comparison)]
     return "\n".join(lines).rstrip()
 
 
 def _piped(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
-
-
-def code(text: str) -> str:
-    """A code span that text from outside cannot leave, in a table neither."""
-    text = " ".join(text.split()).replace("|", "\\|")
-    ticks = "`"
-    while ticks in text:
-        ticks += "`"
-    return f"{ticks} {text} {ticks}" if "`" in text else f"`{text}`"
 
 
 def as_data(comparison: Comparison) -> dict[str, Any]:

@@ -91,6 +91,13 @@ def test_a_metric_of_a_newer_version_is_no_figure():
     assert entry(private=1, gc_of_tomorrow=2).figures == {"private": Figure(1, 1, layouts=5)}
 
 
+@pytest.mark.parametrize(("children", "verdict"), [({}, "regressed"), ({"children": MIB}, "ok")])
+def test_an_entry_with_children_is_of_a_tree_and_has_its_tolerance(children, verdict):
+    old = entry(private=MIB, **children)
+    new = entry(private=MIB + 200 * 1024, **children)
+    assert said(compare(entries(t=old), entries(t=new))) == {"t": verdict}
+
+
 def test_what_a_baseline_does_not_keep_is_not_missing_there():
     old, new = entry(private=MIB, copied=MIB, growth=1), entry(private=MIB)
     (found,) = compare(entries(t=old), entries(t=new)).tests
