@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from pytest_cowmem.cli.reading import read
@@ -33,8 +34,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what differs; returns 1 where a test is red, 2 where nothing can be compared."""
     try:
         old, new = read(options.old), read(options.new)
-        failures = new.failures if isinstance(new, Document) else ()
-        found = compare(_tests(old), _tests(new), [failure.test for failure in failures])
+        found = compare(_tests(old), _tests(new), partial(_is_kept, new))
         if not {*_tests(old)} & {*_tests(new)}:
             raise UsageError(_nothing(options, old, new))
     except UsageError as error:
@@ -45,13 +45,22 @@ def run(options: argparse.Namespace) -> int:
     else:
         shown = as_markdown if options.md else as_text
         print(shown(found, unchanged=options.all))
-    for failure in failures:
+    for failure in new.failures if isinstance(new, Document) else ():
         print(f"cowmem: {failure.test} failed, and was not measured", file=sys.stderr)
     return int(found.failed)
 
 
 def _tests(side: Document | Baseline) -> Mapping[str, Tests]:
     return of_document(side) if isinstance(side, Document) else of_baseline(side)
+
+
+def _is_kept(side: Document | Baseline, test: str) -> bool:
+    """Whether a test may be there that a side has no figures of: a run may be of some tests."""
+    if isinstance(side, Baseline):
+        return False
+    of_some = bool(side.invocation.selection) or not side.complete
+    failed = any(failure.test == test for failure in side.failures)
+    return failed or (of_some and test not in side.stale)
 
 
 def _nothing(options: argparse.Namespace, *sides: Document | Baseline) -> str:

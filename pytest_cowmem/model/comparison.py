@@ -31,12 +31,14 @@ class Compared:
 class Comparison:
     """The tests of both sides, in the profiles that both have.
 
-    `only_old` and `only_new` name profiles of one side.
+    `only_old` and `only_new` name profiles of one side. `unrun` names tests of the old side that
+    the new one failed, or did not run, and that are not gone.
     """
 
     tests: tuple[Compared, ...]
     only_old: tuple[str, ...] = ()
     only_new: tuple[str, ...] = ()
+    unrun: tuple[str, ...] = ()
 
     @property
     def failed(self) -> bool:

@@ -108,6 +108,9 @@ def sentences(comparison: Comparison) -> Iterator[str]:
             yield f"not compared, since the {side} side alone has it: profile {profiles[0]}"
         elif profiles:
             yield f"not compared, since the {side} side alone has them: {len(profiles)} profiles"
+    if comparison.unrun:
+        tests = "1 test" if len(comparison.unrun) == 1 else f"{len(comparison.unrun)} tests"
+        yield f"not compared, since the new side failed or did not run them: {tests}"
 
 
 def as_text(comparison: Comparison, *, unchanged: bool) -> str:
@@ -147,6 +150,7 @@ def as_data(comparison: Comparison) -> dict[str, Any]:
         "failed": comparison.failed,
         "only_old": comparison.only_old,
         "only_new": comparison.only_new,
+        "unrun": comparison.unrun,
         "tests": [_test(one) for one in comparison.tests],
     }
 

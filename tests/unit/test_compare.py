@@ -15,10 +15,12 @@ from pytest_cowmem.model import baseline_text, document_text
 from pytest_cowmem.model.baseline import Baseline, Profile
 from pytest_cowmem.model.document import Document, Failure
 from pytest_cowmem.model.figure import Figure
+from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report.comparison import as_data, as_markdown, as_text, headline, word
 
 PROFILE = CONDITIONS.profile
+ONE = record("t").entry
 GROWN = {**VALUES, "private": 8 * MIB}
 
 
@@ -137,9 +139,34 @@ def test_an_entry_that_knows_no_source_is_no_rename():
     assert said(compare(entries(a=nameless), entries(b=nameless))) == {"b": "new", "a": "removed"}
 
 
-def test_a_test_that_failed_is_not_taken_for_removed():
-    old = run(sourced("a", "x"), sourced("b", "y"))
-    assert said(compare(old, run(sourced("b", "y")), failed=["a"])) == {"b": "ok"}
+def test_a_test_that_may_be_there_is_neither_removed_nor_renamed():
+    old, new = run(sourced("a", "x"), sourced("b", "y")), run(sourced("c", "x"))
+    assert said(compare(old, new)) == {"c": "ok", "b": "removed"}
+    found = compare(old, new, lambda test: test == "a")
+    assert said(found) == {"c": "new", "b": "removed"}
+    assert found.unrun == ("a",)
+    assert "failed or did not run them: 1 test" in as_text(found, unchanged=False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "unrun"),
+    [
+        ({}, []),
+        ({"failures": (Failure("b", "E"),)}, ["b"]),
+        ({"invocation": Invocation(("-k", "a"))}, ["b", "c"]),
+        ({"complete": False}, ["b", "c"]),
+        ({"invocation": Invocation(("a.py",)), "stale": ("c",)}, ["b"]),
+    ],
+)
+def test_a_run_of_some_tests_removes_no_others(tmp_path, capsys, fields, unrun):
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    old.write_text(baseline_text.dumps(baseline(a=ONE, b=ONE, c=ONE)))
+    new.write_text(document_text.dumps(Document(records=(record("a"),), **fields)))
+    assert main(["compare", "--json", str(old), str(new)]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["unrun"] == unrun
+    removed = [one["test"] for one in data["tests"] if one["verdict"] == "removed"]
+    assert sorted([*removed, *unrun]) == ["b", "c"]
 
 
 def test_plain_tests_are_in_no_baseline_and_not_compared():
