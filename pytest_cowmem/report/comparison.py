@@ -60,10 +60,10 @@ def rows(tests: Sequence[Compared], *, unchanged: bool) -> list[Row]:
     return [row for one in sorted(shown, key=_order) for row in _rows(one, name(one.test))]
 
 
-def _order(one: Compared) -> tuple[bool, int, int]:
+def _order(one: Compared) -> tuple[int, int]:
     private = judgment_of(one.ruling.judgments, PRIVATE) if one.ruling else None
     grown = (private and private.difference) or 0
-    return not one.failed, _GRAVITY.get(word(one), len(_GRAVITY)), -grown
+    return _GRAVITY.get(word(one), len(_GRAVITY)), -grown
 
 
 def _rows(one: Compared, name: str) -> Iterator[Row]:

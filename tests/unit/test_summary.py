@@ -189,7 +189,11 @@ def test_what_differs_is_accepted_by_name_where_other_tests_do_not():
         (red, {}, f"pytest {end}"),
         ((ok,), gone, f"pytest t.py {end}"),
         ((ok,), {}, ""),
-        ((*red, record("t.py::test_plain", verdict=Verdict.MISSING, plain=True)), {}, named),
+        (
+            (*red, record("t.py::test_plain", verdict=Verdict.MISSING, failed=True, plain=True)),
+            {},
+            named,
+        ),
     ]
     for records, fields, command in cases:
         assert accepted_by(*records, **fields) == command
