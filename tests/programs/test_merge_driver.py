@@ -121,6 +121,7 @@ def test_a_test_that_one_side_removed_and_the_other_changed_is_a_conflict(driven
     merge = driven.merge("first")
     assert merge.returncode == 1
     assert "both sides changed t::a" in merge.stderr
+    assert "<<<<<<< ours\n" in driven.file.read_text()
 
 
 def test_a_baseline_that_both_branches_added_is_merged_from_nothing(driven):

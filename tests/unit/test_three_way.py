@@ -92,6 +92,12 @@ def test_each_way_to_change_a_test(base, ours, theirs, both, conflicts):
     assert found[0] == both
 
 
+def test_a_conflict_has_the_version_without_a_test_where_a_side_removed_it():
+    removed, changed = of(b=ONE), of(a=TWO, b=ONE)
+    assert conflicting(of(a=ONE, b=ONE), removed, changed) == (removed, changed)
+    assert conflicting(of(a=ONE, b=ONE), changed, removed) == (changed, removed)
+
+
 def test_an_environment_and_a_reference_that_both_changed_are_left_out():
     def profile(kernel, reference):
         return Baseline(
