@@ -33,11 +33,12 @@ def _finding(record: Record, root: str) -> dict[str, Any]:
     place = cause.place if cause and _PLACE.fullmatch(cause.place) else record.place
     match = _PLACE.fullmatch(place)
     path, line = (match[1], int(match[2])) if match else (record.test.partition("::")[0], 1)
+    known_by = f"{record.profile}\n{record.test}".encode(errors="backslashreplace")
     text = f"{name_of(record.test)}: {' '.join(sentences(record))}"
     return {
         "description": visible(text)[:_LETTERS],
         "check_name": f"cowmem {record.verdict.value}",
-        "fingerprint": hashlib.sha256(f"{record.profile}\n{record.test}".encode()).hexdigest(),
+        "fingerprint": hashlib.sha256(known_by).hexdigest(),
         "severity": "major",
         "location": {
             "path": posixpath.normpath(posixpath.join(root, path)),

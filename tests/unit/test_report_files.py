@@ -1,6 +1,7 @@
 """Reports for services: a badge, findings at lines, gauges; and the suffixes that ask for them."""
 
 import json
+import os
 from dataclasses import replace
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import VALUES, record
 
+from pytest_cowmem.files.report import load, write
 from pytest_cowmem.judge.budget import parse_tolerance_lines
-from pytest_cowmem.model.document import Document
+from pytest_cowmem.model.document import Document, Failure
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.report import badge, codequality, openmetrics
@@ -38,6 +40,16 @@ def test_the_longest_suffix_counts(name, module):
 def test_a_name_without_a_known_suffix_is_refused(name):
     with pytest.raises(UsageError, match="no report is made as"):
         dumps_for(name)
+
+
+@pytest.mark.parametrize("name", ["run.json", "run.md", "run.metrics.txt", "run.codequality.json"])
+def test_a_text_that_is_no_unicode_is_written_all_the_same(name, tmp_path):
+    reason = os.fsdecode(b"no file \xff")
+    failed = replace(RED, test=f"t.py::test_a[{reason}]", tolerances=TOLERANCES)
+    document = Document(records=(failed,), failures=(Failure("t.py::test_b", reason),))
+    write(document, tmp_path / name)
+    if name == "run.json":
+        assert load(tmp_path / name).failures == document.failures
 
 
 def test_a_badge_has_the_counts_and_no_test():
