@@ -36,6 +36,16 @@ def harmless(write: Write, environ: Mapping[str, str]) -> Iterator[None]:
     write(f"::{token}::")
 
 
+def defused(text: str, environ: Mapping[str, str]) -> str:
+    """A failure's text, which pytest prints among all others: no line of it is a command.
+
+    A line that begins with "::" is one, and so is the older "##[" anywhere in a line.
+    """
+    if not active(environ):
+        return text
+    return re.sub(r"((?:^|\r)\s*:)(?=:)|(#)(?=#\[)", r"\1\2 ", text, flags=re.MULTILINE)
+
+
 def tell(document: Document, write: Write, environ: Mapping[str, str], rootdir: Path) -> None:
     """Add the run to the step's summary, and annotate the lines of red tests."""
     if not active(environ):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.annotations import MOST, annotations
-from pytest_cowmem.run.github import MOST_BYTES, harmless, located, tell
+from pytest_cowmem.run.github import MOST_BYTES, defused, harmless, located, tell
 
 RED = red("shop/tests/test_memory.py::test_feed", place="tests/test_memory.py:12")
 VALUE = "(?:[^%:,]|%[0-9A-F]{2})*"
@@ -116,6 +116,20 @@ def test_a_summary_that_cannot_be_written_is_a_line(tmp_path, full):
     )
     assert lines[0].startswith("the step's summary could not be written: ")
     assert not full or path.stat().st_size == MOST_BYTES - 100
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("::error::a\n  ::debug::b", ": :error::a\n  : :debug::b"),
+        ("t.py::test_a is new", "t.py::test_a is new"),
+        ("a ##[error]b", "a # #[error]b"),
+        ("\r\n::a\r::b", "\r\n: :a\r: :b"),
+    ],
+)
+def test_a_failure_is_no_command(text, printed):
+    assert defused(text, ENVIRON) == printed
+    assert defused(text, {}) == text
 
 
 def test_elsewhere_nothing_is_said(tmp_path):
