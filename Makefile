@@ -69,8 +69,8 @@ test-browser: .venvs/browser/installed
 	CHROMIUM=$$(.ci/chromium) .venvs/browser/bin/python -m pytest tests/browser
 
 # The pictures of the docs, of the example's red run.
-screenshots: .venvs/browser/installed $(VENV)/installed
-	CHROMIUM=$$(.ci/chromium) .venvs/browser/bin/python docs/screenshots.py $(BIN)/python
+screenshots: .venvs/browser/installed
+	CHROMIUM=$$(.ci/chromium) .venvs/browser/bin/python docs/screenshots.py
 
 # Tests that compare figures fail here: coverage runs, and takes memory, in the measured processes.
 # Whether tests pass is for `make test` to say, so pytest's exit code 1 is fine here.

@@ -15,7 +15,7 @@ from pytest_cowmem.report.failure import ACCEPTABLE, helps, sentences, shared
 from pytest_cowmem.report.ranked import ranked, red_metrics
 from pytest_cowmem.report.reasons import Reasons, reasons
 from pytest_cowmem.report.since import Since, modules_of
-from pytest_cowmem.report.view import planted
+from pytest_cowmem.report.view import in_table, planted
 from pytest_cowmem.report.what_if import compared, failed
 from pytest_cowmem.report.why import causes, function_of, under
 
@@ -27,13 +27,13 @@ Data = dict[str, Any]
 
 def detail(record: Record, invocation: Invocation) -> Data:
     """All that is shown of a record when its row is opened."""
-    measurement = record.measurement
+    measurement, first = record.measurement, in_table(record)
     found: Data = {
         "test": record.test,
         "said": sentences(record) if record.failed else [f"note: {it}" for it in record.notes],
         "metrics": [
             [it.metric, METRICS[it.metric].unit, it.measured, it.budget, it.baseline, it.verdict]
-            for it in record.judgments
+            for it in sorted(record.judgments, key=lambda it: it not in first)
         ],
         "ages": measurement.ages,
         "children": [[child.private, child.what, child.during] for child in measurement.children],

@@ -1,8 +1,13 @@
 """The HTML report of a run: what it looks like, and what can be done with it by keyboard."""
 
-import pytest
-from pictured import a_red_run, hostile, many
+from dataclasses import replace
 
+import pytest
+from explained import EXPLANATION, red
+from pictured import a_red_run, hostile, many
+from records import MIB
+
+from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.units import render
 from pytest_cowmem.report.html import dumps
 
@@ -102,6 +107,21 @@ def test_all_that_takes_the_focus_has_a_role_and_a_name(show):
     assert {role for role, has_name in named if not has_name} == set()
 
 
+def test_a_row_of_a_narrow_page_is_one_to_a_screen_reader_too(show):
+    page = show(dumps(Document(records=a_red_run().records[:1])), 360)
+    page.get_by_role("row", name="test_a::test_small 2.00 MiB - • new").wait_for()
+    assert page.get_by_role("columnheader").all_inner_texts()[:2] == ["test", "private"]
+
+
+def test_the_rest_of_a_long_table_is_a_button_away(show):
+    long = replace(EXPLANATION, modules={f"m{number}": MIB for number in range(30)})
+    page = show(dumps(Document(records=(red(explanation=long, modules=None),))))
+    rows = page.get_by_role("table", name="Private bytes by module").get_by_role("row")
+    expect(rows).to_have_count(1 + 12)
+    page.get_by_role("button", name="Show all 30 rows: Private bytes by module").press("Enter")
+    expect(rows).to_have_count(1 + 30)
+
+
 def test_columns_are_sorted_by_keyboard(show):
     page = show(dumps(a_red_run()))
     header = page.locator("thead th.c1")
@@ -127,8 +147,9 @@ def test_what_has_no_amount_comes_last_where_the_largest_comes_first(show):
     assert shown_in(page)[:2] == ["test_feed::test_feed", "test_feed::test_more"]
 
 
-def test_tests_are_filtered_by_keyboard(show):
-    page = show(dumps(a_red_run()))
+@pytest.mark.parametrize("width", WIDTHS)
+def test_tests_are_filtered_by_keyboard(show, width):
+    page = show(dumps(a_red_run()), width)
     page.locator("input[type=search]").press_sequentially("FEED regressed")
     assert shown_in(page) == ["test_feed::test_feed", "test_feed::test_more"]
     assert page.get_by_role("status").inner_text() == "2 of 4 tests"

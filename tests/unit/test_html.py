@@ -16,7 +16,7 @@ from explained import EXPLANATION, KIB, red
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from pictured import a_red_run, hostile, many, memory_map, pictured
-from records import MIB, record
+from records import MIB, VALUES, record
 
 from pytest_cowmem.files import report
 from pytest_cowmem.model.document import Document
@@ -110,6 +110,11 @@ def test_runs_without_tests_and_with_an_error_are_pages_too():
 
 def test_what_a_test_does_not_have_is_left_out():
     assert {*details_of(record())} == {"test", "metrics", "again"}
+
+
+def test_what_a_failure_shows_comes_first_among_the_metrics():
+    names = [metric[0] for metric in details_of(record(values={"fresh": 0, **VALUES}))["metrics"]]
+    assert names[:3] == ["private", "gc_pause", "gc_collections"]
 
 
 def test_a_map_of_a_traced_round_says_more_and_is_taken():

@@ -20,6 +20,8 @@ function filled(element, attributes, children) {
   return element;
 }
 
+const MOST_ROWS = 12; // of a table before it is asked for the others
+
 /**
  * A table that scrolls by itself where it is too wide. Cells are text or elements; those of
  * columns in `amounts`, numbers from 0, stand at the right.
@@ -44,7 +46,27 @@ function table(caption, headers, rows, amounts = []) {
     html("thead", {}, html("tr", {}, ...head)),
     html("tbody", {}, ...body),
   );
-  return html("div", { class: "wide", tabindex: 0, role: "group", "aria-label": caption }, whole);
+  const wide = { class: "wide", tabindex: 0, role: "group", "aria-label": caption };
+  return html("div", {}, html("div", wide, whole), ...showingAll(body, caption));
+}
+
+/** Hide the rows after the first ones, and return a button that shows them. */
+function showingAll(rows, caption) {
+  const others = rows.slice(MOST_ROWS);
+  if (!others.length) {
+    return [];
+  }
+  others.forEach((row) => (row.hidden = true));
+  const button = html(
+    "button",
+    { type: "button", "aria-label": `Show all ${rows.length} rows: ${caption}` },
+    `show all ${rows.length}`,
+  );
+  button.addEventListener("click", () => {
+    others.forEach((row) => (row.hidden = false));
+    button.remove();
+  });
+  return [button];
 }
 
 /** What is out of sight until it is asked for. */
