@@ -32,8 +32,10 @@ def harmless(write: Write, environ: Mapping[str, str]) -> Iterator[None]:
         return
     token = secrets.token_hex(16)
     write(f"::stop-commands::{token}")
-    yield
-    write(f"::{token}::")
+    try:
+        yield
+    finally:
+        write(f"::{token}::")
 
 
 def defused(text: str, environ: Mapping[str, str]) -> str:
