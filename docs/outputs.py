@@ -7,8 +7,9 @@ A fenced block is made by this script where a comment stands above it:
 A page with a comment `<!-- file: feed.py -->` above a block has a folder of its own. Each such
 block is written into it, and each command is run there, in the order of the page. A script of docs/
 runs in the root of the repository. All other commands run in a copy of the example, which has a
-baseline that was recorded there: so the output has the same shape on every machine. Runs in a
-process of its own, with the Python of the docs.
+baseline that was recorded there: so the output has the same shape on every machine. The copy is
+committed to a branch `main` in the folder above it. Runs in a process of its own, with the Python
+of the docs.
 """
 
 import argparse
@@ -106,8 +107,7 @@ class Example:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.baseline = folder / "cowmem-baseline.json"
-        self._recorded = ""
+        self._recorded = False
         self._outputs: dict[str, str] = {}
 
     def run(self, command: str) -> str:
@@ -115,7 +115,7 @@ class Example:
         if not self._recorded:
             self._record()
         if command not in self._outputs:
-            self.baseline.write_text(self._recorded, encoding="utf-8")
+            _git(self.folder, "checkout", "-q", "--", ".")
             self._outputs[command] = run(command, self.folder)
         return self._outputs[command]
 
@@ -125,7 +125,14 @@ class Example:
         # The folders that a first run leaves move objects. The second one measures beside them.
         for command in ("pytest --cowmem", "pytest --cowmem --cowmem-update=all"):
             run(command, self.folder)
-        self._recorded = self.baseline.read_text(encoding="utf-8")
+        _git(self.folder.parent, "init", "-q", "-b", "main")
+        _git(self.folder, "add", ".", ":!*__pycache__*", ":!.pytest_cache")
+        _git(self.folder, "-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "shop")
+        self._recorded = True
+
+
+def _git(folder: Path, *words: str) -> None:
+    subprocess.run(["git", *words], cwd=folder, check=True)
 
 
 def run(command: str, folder: Path) -> str:

@@ -71,6 +71,8 @@ def add_options(parser: pytest.Parser) -> None:
         "write the run into a file, whose suffix says how: .json, .md, .html; may be given again"
     )
     group.addoption("--cowmem-report", metavar="PATH", action="append", help=report)
+    # What `cowmem against` says of the baseline: the commit's name, and its hash.
+    group.addoption("--cowmem-against", nargs=2, help=argparse.SUPPRESS)
     for name, kind, default, effect in INI:
         parser.addini(name, effect, type=kind, default=default)
 

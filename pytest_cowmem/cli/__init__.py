@@ -5,12 +5,22 @@ import os
 import sys
 from collections.abc import Sequence
 
-from pytest_cowmem.cli import accept, compare, doctor, imports, live, merge, report
+from pytest_cowmem.cli import (
+    accept,
+    against,
+    compare,
+    doctor,
+    imports,
+    live,
+    merge,
+    report,
+)
 
 # Each module has HELP, `arguments`, which says what it takes, and `run`, which takes that parsed
 # and returns the exit code.
 COMMANDS = {
     "accept": accept,
+    "against": against,
     "compare": compare,
     "doctor": doctor,
     "imports": imports,

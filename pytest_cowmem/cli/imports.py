@@ -132,9 +132,12 @@ def before(against: str, target: str) -> Import:
 
 def _at_commit(ref: str, target: str) -> Import:
     """What imports cost at a commit. UsageError where the module does not come from there."""
-    with worktree(ref, _MEND) as (tree, path):
-        file, found = measure(target, Path(path[0]), path, f"at {ref}")
-        if not Path(file).resolve().is_relative_to(tree):
+    with worktree(ref, _MEND) as there:
+        folder = there.moved(Path.cwd())
+        moved = [there.moved(Path(entry)) for entry in sys.path if there.has(Path(entry))]
+        path = [str(folder), *map(str, moved)]
+        file, found = measure(target, folder, path, f"at {ref}")
+        if not Path(file).resolve().is_relative_to(there.tree):
             raise UsageError(
                 f"{target} is imported from {file or 'the interpreter'}, and not from git: "
                 "compare with a file that --json wrote"

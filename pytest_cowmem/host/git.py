@@ -2,21 +2,26 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from pytest_cowmem.model.commit import Commit
 from pytest_cowmem.model.errors import UsageError
+
+_PREFIX = "cowmem-"
+_ADDED = len("/01234567")  # to a temporary folder's name, by the module tempfile
 
 
 def git(*words: str, folder: Path | None = None, mend: str = "name a commit") -> str:
     """What git prints; no hook runs. UsageError with the `mend` where it refuses, or is missing."""
     command = ["git", "-c", f"core.hooksPath={os.devnull}", *words]
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace"
+        )
     except FileNotFoundError:
         raise UsageError("git is not installed: install it") from None
     if done.returncode:
@@ -45,20 +50,50 @@ def last_change(file: Path) -> Commit | None:
     return Commit(identity, bool(differs)) if identity else None
 
 
+def commit(ref: str) -> Commit:
+    """The commit that a branch, a tag or a hash names. UsageError where the clone has none."""
+    mend = "name one that this clone has, or fetch it"
+    if git("rev-parse", "--is-shallow-repository", mend="go to a folder of a clone") == "true":
+        mend = "this clone is shallow, and git fetch --unshallow gets the rest"
+    name = f"{ref}^{{commit}}"
+    return Commit(git("rev-parse", "--verify", "--end-of-options", name, mend=mend))
+
+
+@dataclass(frozen=True)
+class Worktree:
+    """A checkout of a commit in `tree`, beside the present one in `root`."""
+
+    root: Path
+    tree: Path
+
+    def moved(self, path: Path) -> Path:
+        """Where a path of the present checkout is in the other; one outside of it stays."""
+        path = path.resolve()
+        return self.tree / path.relative_to(self.root) if path.is_relative_to(self.root) else path
+
+    def has(self, folder: Path) -> bool:
+        """Whether a folder lies in the present checkout, and is in the other as well."""
+        return folder.resolve().is_relative_to(self.root) and self.moved(folder).is_dir()
+
+
 @contextmanager
-def worktree(ref: str, mend: str = "name a commit") -> Iterator[tuple[Path, list[str]]]:
-    """A checkout of a commit, and there the present folder and what of `sys.path` it has."""
+def worktree(ref: str, mend: str = "name a commit") -> Iterator[Worktree]:
+    """A checkout of a commit. UsageError where it lacks the present folder.
+
+    Its path is as long as that of the present one where it can be: a path is in each code object,
+    so that the objects of the same code then lie alike.
+    """
     root = Path(git("rev-parse", "--show-toplevel", mend=mend))
-    with TemporaryDirectory(prefix="pytest-cowmem-") as temporary:
-        tree = Path(temporary).resolve() / "tree"
-        git("worktree", "add", "--detach", str(tree), ref, mend=mend)
+    parent = os.path.realpath(gettempdir())
+    room = max(0, len(str(root)) - len(parent) - _ADDED)
+    prefix = _PREFIX.ljust(room, "-")[:room] or _PREFIX
+    with TemporaryDirectory(prefix=prefix, dir=parent) as temporary:
+        there = Worktree(root, Path(temporary))
         try:
-            entries = [Path(entry).resolve() for entry in (os.curdir, *sys.path)]
-            moved = [
-                tree / entry.relative_to(root) for entry in entries if entry.is_relative_to(root)
-            ]
-            if not moved[0].is_dir():
+            git("worktree", "add", "--detach", temporary, ref, mend=mend)
+            if not there.moved(Path.cwd()).is_dir():
                 raise UsageError(f"{ref} has no {Path.cwd()}: go to a folder that it has")
-            yield tree, [str(folder) for folder in moved if folder.is_dir()]
+            yield there
         finally:
-            git("worktree", "remove", "--force", str(tree))
+            with suppress(UsageError):  # where it was not even added
+                git("worktree", "remove", "--force", temporary)

@@ -16,20 +16,29 @@ class Invocation:
     folder, as seen from the folder that pytest was called in. `baseline` is what was given with
     `--cowmem-baseline`, if anything. `report` is the JSON report of a run of a CI service, where it
     writes one: nobody has to measure again, on a machine of another profile, to accept what it has.
+    `against` is the commit that `cowmem against` was given.
     """
 
     selection: tuple[str, ...] = ()
     root: str = "."
     baseline: str = ""
     report: str = ""
+    against: str = ""
 
     def run(self, tests: Sequence[str] = ()) -> str:
         """The command that measures these tests again, and says why; without any, all."""
         picked = [self._from_here(test) for test in tests] or self.selection
+        if self.against:
+            return shlex.join(["cowmem", "against", self.against, *picked, "--cowmem-explain"])
         return shlex.join(["pytest", *picked, "--cowmem", *self._where, "--cowmem-explain"])
 
     def update(self, tests: Sequence[str] = ()) -> str:
-        """The command that accepts what these tests measure; without any, all."""
+        """The command that accepts what these tests measure; without any, all.
+
+        There is none where a commit's code is what they were held to.
+        """
+        if self.against:
+            return ""
         if self.report:
             return shlex.join(["cowmem", "accept", self.report, *tests])
         picked = [self._from_here(test) for test in tests] or self.selection

@@ -29,8 +29,7 @@ _HEADERS = ("metric", "measured", "budget", "baseline", "difference", "verdict")
 def explain_failure(record: Record, invocation: Invocation) -> str:
     """What is wrong and where it comes from, and how to go on."""
     text = what_is_wrong(record)
-    if record.verdict in ACCEPTABLE:
-        command = invocation.update([record.test])
+    if record.verdict in ACCEPTABLE and (command := invocation.update([record.test])):
         text += f"\nto accept: {command}, then commit the baseline"
     return text
 

@@ -54,7 +54,7 @@ def document(
         failures=tuple(_failures(collected, outcomes)),
         unfit=tuple(sorted(outcomes.unfit & {record.test for record in records})),
         head=head(settings.rootdir) if reported else None,
-        base=last_change(settings.baseline) if reported else None,
+        base=settings.base or (last_change(settings.baseline) if reported else None),
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
         gated=tuple(sorted(defaults | set(settings.tolerances))),

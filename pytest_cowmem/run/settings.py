@@ -12,6 +12,7 @@ from pytest_cowmem.files.report import check_writable
 from pytest_cowmem.judge.budget import parse_tolerance_lines
 from pytest_cowmem.model import capacity, document_text, units
 from pytest_cowmem.model.app import App, is_policy
+from pytest_cowmem.model.commit import Commit
 from pytest_cowmem.model.errors import wrong_and_right
 from pytest_cowmem.model.invocation import Invocation
 from pytest_cowmem.model.metrics import Tolerance
@@ -25,11 +26,13 @@ Number = TypeVar("Number", int, float)
 class Settings:
     """What a run was asked to do. `path` holds absolute folders, `timeout` is in seconds.
 
+    `base` is the commit whose code the baseline has, where `cowmem against` measured it.
     `reports` are the files that the run is to be written into. `own` names the modules whose code
     is the user's own; none are named for those of the app. `ci` says that it is for CI, where
     nobody looks at what is new, and `cowmem_strict` not written.
     """
 
+    base: Commit | None
     baseline: Path
     ci: bool
     explain: bool
@@ -61,6 +64,7 @@ class Settings:
         if target := config.getini("cowmem_app"):
             App(target).checked()  # a misspelt one ends the run before any test starts
         return cls(
+            base=_base(config),
             baseline=_baseline(config),
             ci=given(config, "cowmem_strict") is None and in_ci(os.environ),
             explain=flag(config, "cowmem_explain"),
@@ -86,6 +90,11 @@ class Settings:
 def in_ci(environ: Mapping[str, str]) -> bool:
     """Whether a CI service started this run: it sets CI."""
     return environ.get("CI", "").lower() not in ("", "0", "false")
+
+
+def _base(config: pytest.Config) -> Commit | None:
+    against = config.getoption("cowmem_against")
+    return Commit(against[1]) if against else None
 
 
 def _baseline(config: pytest.Config) -> Path:
@@ -152,6 +161,8 @@ def _invocation(config: pytest.Config) -> Invocation:
     if config.getoption("lf", False):
         words.append("--lf")
     folder = os.path.relpath(config.rootpath, config.invocation_params.dir)
+    if against := config.getoption("cowmem_against"):
+        return Invocation(tuple(words), folder, against=against[0])
     baseline = config.getoption("cowmem_baseline") or ""
     return Invocation(tuple(words), folder, baseline, _accepted_from(config))
 

@@ -60,3 +60,12 @@ def test_in_ci_what_is_accepted_is_the_json_report(invocation, monkeypatch, ci, 
     monkeypatch.setenv("CI", ci)
     options = [f"--cowmem-report={report}" for report in reports]
     assert invocation("--cowmem", *options).update(["t.py::test_it"]) == command
+
+
+def test_a_run_against_a_commit_is_repeated_as_one_and_accepts_nothing(invocation):
+    called = invocation(
+        "-k", "a or b", "--cowmem", "--cowmem-baseline=x", "--cowmem-against", "main", "1fc7"
+    )
+    assert called.run() == "cowmem against main -k 'a or b' --cowmem-explain"
+    assert called.run(["t.py::test_it"]) == "cowmem against main t.py::test_it --cowmem-explain"
+    assert called.update() == ""
