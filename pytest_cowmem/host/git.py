@@ -1,8 +1,9 @@
 """What git tells, and checkouts of its commits. Runs in the process that asks."""
 
 import os
+import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,13 @@ from tempfile import TemporaryDirectory, gettempdir
 
 from pytest_cowmem.model.commit import Commit
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.history import Change
 
+# What `git log --raw -z` tells of a commit, in the format that `versions` asks for.
+_LOGGED = re.compile(
+    r"(?P<commit>[0-9a-f]+)\0(?P<day>[\d-]+)\0(?P<subject>[^\0]*)\0\n"
+    r":\d+ \d+ [0-9a-f]+ (?P<blob>[0-9a-f]+) "
+)
 _PREFIX = "cowmem-"
 _ADDED = len("/01234567")  # to a temporary folder's name, by the module tempfile
 
@@ -97,3 +104,40 @@ def worktree(ref: str, mend: str = "name a commit") -> Iterator[Worktree]:
         finally:
             with suppress(UsageError):  # where it was not even added
                 git("worktree", "remove", "--force", temporary)
+
+
+def versions(file: Path, revisions: str) -> list[tuple[Change, str | None]]:
+    """What a file held after each commit that changed it, the oldest first; None where not there.
+
+    The commits are those of the first parents, so that a merged branch is one of them. A renamed
+    file is followed. `revisions` is a commit or a range, as git log takes it. UsageError where git
+    knows none.
+    """
+    told = git(
+        *("log", "--first-parent", "--follow", "--raw", "--no-abbrev", "-z"),
+        *("--format=%H%x00%cs%x00%s", "--end-of-options", revisions, "--", file.name),
+        folder=file.parent,
+        mend="name a file in a clone, and a commit that it has",
+    )
+    found = [*_LOGGED.finditer(told)][::-1]
+    texts = _contents([one["blob"] for one in found], file.parent)
+    changes = (Change(one["commit"], one["day"], one["subject"]) for one in found)
+    return [*zip(changes, texts, strict=True)]
+
+
+def _contents(blobs: Sequence[str], folder: Path) -> Iterator[str | None]:
+    """The text of each blob, by one process; None for what is not there."""
+    with subprocess.Popen(
+        ["git", "cat-file", "--batch"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        told, _ = process.communicate("".join(f"{blob}\n" for blob in blobs).encode())
+    at = 0
+    for _ in blobs:
+        end = told.index(b"\n", at)
+        head, at = told[at:end], end + 1
+        if head.endswith(b" missing"):
+            yield None
+            continue
+        size = int(head.rpartition(b" ")[2])
+        yield told[at : at + size].decode("utf-8", "replace")
+        at += size + 1
