@@ -32,19 +32,15 @@ _ENVIRONMENT = Environment(
 def page(
     template: str, styles: Sequence[str] = (), scripts: Sequence[str] = (), **values: object
 ) -> str:
-    """The page of a template, with base.css before the other styles, and scripts in order.
-
-    A file's name can have what UTF-8 cannot: it is shown as "?".
-    """
+    """The page of a template, with base.css before the other styles, and scripts in order."""
     style, script = _joined(("base.css", *styles)), _joined(scripts)
-    text = _ENVIRONMENT.get_template(template).render(
+    return _ENVIRONMENT.get_template(template).render(
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
         script_hash=_hash(script),
         **values,
     )
-    return text.encode(errors="replace").decode()
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ const STATES = {
 };
 const NOT_ITS_OWN = "sa";
 const CELLS = [8, 6, 5, 4, 3, 2]; // pixels of a page, the largest that fits is taken
-const STEP = 32; // pages in a row are a multiple of this
+const STEP = 16; // pages in a row are a multiple of this
 const HIGHEST = 480; // pixels of a picture, unless pages are the smallest already
 const TEXT = 12; // pixels of a line beside the picture
 const ROOM_FOR_TEXT = 640; // pixels of a picture that has names beside it
