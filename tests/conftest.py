@@ -31,8 +31,34 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 
+# Whole runs and commands whose figures and texts are the same on any Python. They take long, so
+# .ci/run has them on the oldest and the newest alone.
+ANY_PYTHON = {
+    "test_accepting.py",
+    "test_against.py",
+    "test_asked_by_name.py",
+    "test_ci.py",
+    "test_gate.py",
+    "test_loadgroup.py",
+    "test_merge_driver.py",
+    "test_merging.py",
+    "test_once.py",
+    "test_pruning.py",
+    "test_reports.py",
+    "test_rounds_left.py",
+    "test_services.py",
+    "test_terminal_progress.py",
+    "test_updates_at_once.py",
+    "test_workflows.py",
+    "test_xdist.py",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Unit tests come first: they are fast, and some of them walk all that is loaded."""
+    for item in items:
+        if item.path.name in ANY_PYTHON:
+            item.add_marker(pytest.mark.any_python)
     items.sort(key=lambda item: "unit" not in item.path.parts)
 
 
