@@ -5,10 +5,11 @@ from dataclasses import replace
 import pytest
 from explained import EXPLANATION, red
 from pictured import a_red_run, hostile, many
-from records import MIB
+from records import MIB, VALUES, record
 
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.units import render
+from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report.html import dumps
 
 expect = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it").expect
@@ -72,6 +73,20 @@ def test_all_is_drawn_and_nothing_overflows(show, width, scheme):
     wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     assert page.evaluate(wide) <= 0
     assert page.evaluate(POOR_CONTRASTS) == []
+
+
+@pytest.mark.parametrize("width", [360, 701, 768, 1101, 1440])
+def test_every_verdict_fits_into_its_cell(show, width):
+    one = record(values={**VALUES, "gc_collections": 12_345, "gc_pause": 123_400_000})
+    records = [replace(one, verdict=verdict, failed=True) for verdict in Verdict]
+    page = show(dumps(Document(records=tuple(records))), width)
+    page.locator(".opened").wait_for()
+    cells = page.locator(".tests > tbody > tr > td:not(.detail), .tests > thead th")
+    wide = "cells => cells.filter(it => it.scrollWidth > it.clientWidth).map(it => it.innerText)"
+    assert cells.evaluate_all(wide) == []
+    names = page.locator(".tests > tbody > tr > th")
+    highest = names.evaluate_all("names => Math.max(...names.map((it) => it.offsetHeight))")
+    assert highest < 40, "a name takes more than a line"
 
 
 def test_a_picture_is_drawn_anew_where_the_window_gets_another_width(show):
