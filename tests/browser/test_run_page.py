@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from explained import EXPLANATION, red
+from page_checks import POOR_CONTRASTS, SCHEMES, WIDTHS, focusable, overflow
 from pictured import a_red_run, hostile, many
 from records import MIB, VALUES, record
 
@@ -13,32 +14,6 @@ from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report.html import dumps
 
 expect = pytest.importorskip("playwright.sync_api", reason="make test-browser installs it").expect
-
-WIDTHS = (360, 768, 1440)
-SCHEMES = ("light", "dark")
-
-# Text on its ground, as the Web Content Accessibility Guidelines (1.4.3) count contrast.
-POOR_CONTRASTS = """() => {
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((it) => it / 255)
-      .map((it) => (it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    const colour = getComputedStyle(element).backgroundColor;
-    return colour === "rgba(0, 0, 0, 0)" ? ground(element.parentElement) : colour;
-  };
-  return [...document.querySelectorAll("body *")]
-    .filter((element) => element.checkVisibility())
-    .filter((element) => [...element.childNodes].some((it) => it.nodeType === 3 && it.data.trim()))
-    .filter((element) => !element.closest("svg, script, style, noscript"))
-    .map((element) => {
-      const both = [getComputedStyle(element).color, ground(element)].map(light);
-      const [dim, bright] = both.sort((one, other) => one - other);
-      return [(bright + 0.05) / (dim + 0.05), element.outerHTML.slice(0, 80)];
-    })
-    .filter(([contrast]) => contrast < 4.5);
-}"""
 
 # Pictures without shapes, or with shapes beyond their edges.
 BAD_PICTURES = """() => [...document.querySelectorAll(".picture")].filter((picture) => {
@@ -70,8 +45,7 @@ def test_all_is_drawn_and_nothing_overflows(show, width, scheme):
     open_rows(page)
     assert page.locator(".picture").count() == 12
     assert page.evaluate(BAD_PICTURES) == 0
-    wide = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wide) <= 0
+    assert overflow(page) <= 0
     assert page.evaluate(POOR_CONTRASTS) == []
 
 
@@ -110,13 +84,7 @@ def test_only_the_first_red_test_is_open_and_drawn(show):
 def test_all_that_takes_the_focus_has_a_role_and_a_name(show):
     page = show(dumps(a_red_run()))
     open_rows(page)
-    session = page.context.new_cdp_session(page)
-    nodes = session.send("Accessibility.getFullAXTree")["nodes"]
-    named = {
-        (node["role"]["value"], bool(node["name"]["value"]))
-        for node in nodes
-        if any(it["name"] == "focusable" for it in node.get("properties", ()))
-    }
+    named = focusable(page)
     roles = ("button", "combobox", "group", "searchbox", "slider")
     assert {(role, True) for role in roles} <= named
     assert {role for role, has_name in named if not has_name} == set()
