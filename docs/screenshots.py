@@ -15,9 +15,8 @@ IMAGES = Path(__file__).parent / "images"
 COMMAND = "SHOP_REGRESSION=refcounts pytest --cowmem --cowmem-report report.html"
 # name: (width and height of the window, colour scheme)
 PICTURES = {
-    "report": (1100, 800, "light"),
-    "report-dark": (1100, 800, "dark"),
-    "report-narrow": (360, 800, "light"),
+    "report": (1100, 1000, "light"),
+    "report-dark": (1100, 1000, "dark"),
 }
 
 
