@@ -45,7 +45,7 @@ PARTS = {
 }
 _MARKED = re.compile(
     r"<!-- (?P<kind>output|file): (?P<what>[^;\n]+?)(?:; shown: (?P<part>\w+))? -->\n"
-    r"```\w*\n(?P<block>.*?)```$",
+    r"(?P<fence>`{3,})\w*\n(?P<block>.*?)(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
 

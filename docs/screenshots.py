@@ -12,7 +12,7 @@ from outputs import Example
 from playwright.sync_api import sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-COMMAND = "SHOP_REGRESSION=refcounts pytest --cowmem --cowmem-report report.html"
+COMMAND = "SHOP_REGRESSION=refcounts pytest --cowmem --cowmem-report=report.html"
 # name: (width and height of the window, colour scheme)
 PICTURES = {
     "report": (1100, 1000, "light"),

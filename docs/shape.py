@@ -19,6 +19,7 @@ _MEASURED = (
     (r"(by module[^:]*: \S+ \S+ \w+).*", r"\1 <more>"),
     (r"\bof type [\w.]+", "of type <name>"),
     (r"^(baseline: changed +\S+).*", r"\1 <metrics>"),
+    (r"`[0-9a-f]{10}`", "`<commit>`"),
     # What exceeds the noise, and what that costs.
     (r" (?:~|[+-]\d+%)(?= |$)", " <change>"),
     (r"\b(it costs) .*\.$", r"\1 <amounts>."),
