@@ -67,7 +67,8 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--cowmem-baseline", metavar="PATH", help=where)
     rounds = "rounds a test, each with a fresh worker (default: 3)"
     group.addoption("--cowmem-rounds", metavar="N", help=rounds)
-    report = "write the run into a file, whose suffix says how: .json, .md, .html and others; may be given again"
+    suffixes = ".json, .md, .html and others"
+    report = f"write the run into a file, whose suffix says how: {suffixes}; may be given again"
     group.addoption("--cowmem-report", metavar="PATH", action="append", help=report)
     # What `cowmem against` says of the baseline: the commit's name, and its hash.
     group.addoption("--cowmem-against", nargs=2, help=argparse.SUPPRESS)
