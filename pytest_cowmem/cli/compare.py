@@ -58,7 +58,7 @@ def _is_kept(side: Document | Baseline, test: str) -> bool:
     """Whether a test may be there that a side has no figures of: a run may be of some tests."""
     if isinstance(side, Baseline):
         return False
-    of_some = bool(side.invocation.selection) or not side.complete
+    of_some = side.invocation.of_some or not side.complete
     failed = any(failure.test == test for failure in side.failures)
     return failed or (of_some and test not in side.stale)
 

@@ -126,7 +126,8 @@ def _joined(sentences: Iterable[str]) -> str:
 
 def _invocation(calls: Sequence[Invocation]) -> Invocation:
     """The call that all were, or the first one's without what picked its tests."""
-    return _only(calls, replace(calls[0], selection=()))
+    of_some = any(call.of_some for call in calls)
+    return _only(calls, replace(calls[0], selection=(), joined=of_some))
 
 
 def _advised(runs: Sequence[Document]) -> Iterator[Advised]:

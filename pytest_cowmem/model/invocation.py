@@ -16,7 +16,8 @@ class Invocation:
     folder, as seen from the folder that pytest was called in. `baseline` is what was given with
     `--cowmem-baseline`, if anything. `report` is the JSON report of a run of a CI service, where it
     writes one: nobody has to measure again, on a machine of another profile, to accept what it has.
-    `against` is the commit that `cowmem against` was given.
+    `against` is the commit that `cowmem against` was given. `joined` says that `cowmem merge` made
+    one of calls with other words each: together they need not have asked for all tests.
     """
 
     selection: tuple[str, ...] = ()
@@ -24,6 +25,12 @@ class Invocation:
     baseline: str = ""
     report: str = ""
     against: str = ""
+    joined: bool = False
+
+    @property
+    def of_some(self) -> bool:
+        """Whether there may be tests that were not asked for."""
+        return bool(self.selection) or self.joined
 
     def run(self, tests: Sequence[str] = ()) -> str:
         """The command that measures these tests again, and says why; without any, all."""

@@ -156,6 +156,7 @@ def test_a_test_that_may_be_there_is_neither_removed_nor_renamed():
         ({"invocation": Invocation(("-k", "a"))}, ["b", "c"]),
         ({"complete": False}, ["b", "c"]),
         ({"invocation": Invocation(("a.py",)), "stale": ("c",)}, ["b"]),
+        ({"invocation": Invocation(joined=True)}, ["b", "c"]),
     ],
 )
 def test_a_run_of_some_tests_removes_no_others(tmp_path, capsys, fields, unrun):

@@ -136,8 +136,15 @@ def test_what_any_part_says_is_said_once():
 def test_what_picked_a_shard_s_tests_does_not_pick_the_whole_run_s():
     one = Document(invocation=Invocation(("a.py",), "..", "b.json"))
     two = Document(invocation=Invocation(("b.py",), "..", "b.json"))
-    assert merged(one, two).invocation == Invocation((), "..", "b.json")
+    assert merged(one, two).invocation == Invocation((), "..", "b.json", joined=True)
     assert merged(one, one).invocation == one.invocation
+
+
+def test_shards_of_some_tests_are_of_some_tests_together_too():
+    picked, whole = (Document(invocation=Invocation(words)) for words in (("-k", "a"), ()))
+    assert merged(picked, whole, whole).invocation.of_some
+    assert merged(merged(picked, whole), whole).invocation.of_some
+    assert not merged(whole, Document(invocation=Invocation(root=".."))).invocation.of_some
 
 
 def test_an_app_follows_what_its_test_with_fewest_workers_says():
