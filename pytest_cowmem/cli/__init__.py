@@ -1,6 +1,7 @@
 """The `cowmem` command: a table of subcommands, one module each. Runs in a process of its own."""
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,9 @@ COMMANDS = {
     "report": report,
 }
 
+_TROUBLE = 2  # as where an argument is wrong
+_OF_WRITING = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns its exit code."""
@@ -45,7 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has enough; what is left goes nowhere at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        if error.errno not in _OF_WRITING:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is left, at exit
+        if error.errno == errno.EPIPE:  # whoever reads has enough
+            return 1
+        print(
+            f"cowmem: the output cannot be written ({error.strerror}): make room", file=sys.stderr
+        )
+        return _TROUBLE
     return code

@@ -54,7 +54,17 @@ def loads(text: str, name: str = "report") -> Document:
 
 def _first_format(data: Mapping[str, Any]) -> Document:
     document: Document = typed(Document, data)
+    _refuse_twice(document)
     return document
+
+
+def _refuse_twice(document: Document) -> None:
+    """ValueError for a test that has two records in a profile: one would hide the other."""
+    seen = set()
+    for record in document.records:
+        if (record.profile, record.test) in seen:
+            raise ValueError(f"it has {record.test} twice")
+        seen.add((record.profile, record.test))
 
 
 _READERS: Mapping[int, Callable[[Mapping[str, Any]], Document]] = {1: _first_format}

@@ -12,6 +12,8 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 Reader = Callable[[Any, str], Any]  # from data and its name
 
+_BITS = 64  # of a number: no address, size or time has more
+
 
 def typed(kind: Any, data: Any, name: str = "value") -> Any:
     """A value of type `kind` from what `plain` made of it.
@@ -55,6 +57,8 @@ def _reader(kind: Any) -> Reader:
 
 def _checked(kinds: tuple[Any, ...], data: Any, name: str) -> Any:
     if type(data) in kinds:
+        if type(data) is int and data.bit_length() > _BITS:
+            raise ValueError(f"{name} has more than {_BITS} bits")
         return data
     raise TypeError(f"{name} is {data!r}, not {' or '.join(part.__name__ for part in kinds)}")
 

@@ -85,6 +85,7 @@ def test_one_figure_a_line_sorted_and_a_newline_at_the_end():
         ('{"format": true, "profiles": {}}', '"format" is True'),
         ('<<<<<<< HEAD\n{"format": 1}\n=======\n>>>>>>> other\n', "merge conflict markers"),
         (dumps(ONE).replace("4096", "4096.5"), "in test_a.py::test_x, private is 4096.5, not int"),
+        (dumps(ONE).replace("4096", "9" * 400), "test_x, private has more than 64 bits"),
         (dumps(ONE).replace("4096", "-5"), "in test_a.py::test_x, private is below zero"),
         (dumps(ONE).replace("4096", '{"mean": 1, "sd": -1}'), "private is below zero"),
         (

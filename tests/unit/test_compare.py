@@ -1,6 +1,8 @@
 """Two runs or baselines beside each other: what is red, what is gone, and what is renamed."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -280,6 +282,16 @@ def test_the_exit_code_tells_red_from_what_cannot_be_compared(files, names, code
     printed = capsys.readouterr()
     assert bool(printed.out) == (code != 2)
     assert ("cowmem: " in printed.err) == (code == 2 or "new" in names[1:])
+
+
+def test_output_that_finds_no_room_is_told_of_and_is_no_red_test(files):
+    command = [sys.executable, "-m", "pytest_cowmem.cli", "compare", *files("old", "old")]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "cowmem: the output cannot be written (No space left on device): make room\n",
+    )
 
 
 def test_formats_are_those_that_were_asked_for(files, capsys):

@@ -67,6 +67,18 @@ def test_what_is_no_report_is_refused_by_name(text, said):
     assert "run.json" in str(refused.value)
 
 
+def test_figures_that_no_run_has_are_refused():
+    one = record("a")
+    for records, said in (
+        ((one, one), "it has a twice"),
+        ((record("a", {"private": 2**64}),), "private has more than 64 bits"),
+    ):
+        with pytest.raises(UsageError, match=f"none of --cowmem-report .*{said}"):
+            loads(dumps(Document(records=records)))
+    two = Document(records=(one, replace(one, profile="linux-y")))
+    assert loads(dumps(two)) == two
+
+
 @given(st.data())
 def test_a_damaged_report_is_read_or_refused(data):
     text = dumps(RUN)
