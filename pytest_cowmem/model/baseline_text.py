@@ -29,7 +29,7 @@ class _Figure:
 
 def loads(text: str, name: str = "baseline") -> Baseline:
     """The baseline in `text`. UsageError, which names it, for what `dumps` does not write."""
-    if any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines()):
+    if has_conflict(text):
         raise UsageError(
             f"the baseline {name} has merge conflict markers: resolve them, "
             "or check out one side and run with --cowmem-update"
@@ -68,6 +68,11 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         raise UsageError(
             f"the baseline {name} is not one ({_cause(error)}): restore it from git"
         ) from None
+
+
+def has_conflict(text: str) -> bool:
+    """Whether git left markers of a conflict in a file."""
+    return any(line.startswith(("<<<<<<<", ">>>>>>>")) for line in text.splitlines())
 
 
 def _read(read: Callable[[Mapping[str, Any]], Entry], test: str, data: Mapping[str, Any]) -> Entry:

@@ -34,6 +34,8 @@ def loads(text: str, name: str = "report") -> Document:
         raise UsageError(
             f"the report {name} is not JSON ({error}): make it anew with --cowmem-report"
         ) from None
+    if isinstance(data, dict) and isinstance(data.get("profiles"), dict):
+        raise UsageError(f"{name} is a baseline, and no report: give a file of --cowmem-report")
     version = data.get("format") if isinstance(data, dict) else None
     if type(version) is int and version > FORMAT:
         raise UsageError(

@@ -1,6 +1,7 @@
 """Two runs or baselines beside each other: what is red, what is gone, and what is renamed."""
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -292,6 +293,27 @@ def test_output_that_finds_no_room_is_told_of_and_is_no_red_test(files):
         2,
         "cowmem: the output cannot be written (No space left on device): make room\n",
     )
+
+
+@pytest.mark.parametrize("text", ["", '{"format": 1, "rec', "[]", '{"format": 1}', "\x00" * 9])
+def test_a_file_of_no_known_kind_is_called_neither(files, tmp_path, text, capsys):
+    (tmp_path / "broken.json").write_text(text)
+    assert main(["compare", *files("old", "broken")]) == 2
+    assert "broken.json is neither a report nor a baseline (" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("<<<<<<< ours\n", "baseline .*broken.json has merge conflict markers"),
+        ('{"format": 1, "records": [{}]}', "the report .*broken.json is none"),
+        ('{"format": 2, "profiles": []}', "the baseline .*broken.json is not one"),
+    ],
+)
+def test_a_damaged_file_is_called_what_it_was(files, tmp_path, text, said, capsys):
+    (tmp_path / "broken.json").write_text(text)
+    assert main(["compare", *files("old", "broken")]) == 2
+    assert re.search(said, capsys.readouterr().err)
 
 
 def test_formats_are_those_that_were_asked_for(files, capsys):

@@ -58,7 +58,9 @@ def test_reports_of_all_formats_that_ever_were_are_read(path):
         ('{"format": true}', "is none of --cowmem-report"),
         ('{"format": 1, "records": [{}]}', "is none of --cowmem-report"),
         ('{"format": 1, "colour": 1}', "unknown key 'colour'"),
-        ('{"format": 2, "profiles": {}}', "upgrade"),
+        ('{"format": 2, "records": []}', "upgrade"),
+        ('{"format": 2, "profiles": {}}', "run.json is a baseline, and no report"),
+        ('{"format": 1, "profiles": {}}', "run.json is a baseline, and no report"),
     ],
 )
 def test_what_is_no_report_is_refused_by_name(text, said):
