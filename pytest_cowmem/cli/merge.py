@@ -19,6 +19,7 @@ from pytest_cowmem.model.baseline_conflict import conflict_text
 from pytest_cowmem.model.baseline_text import dumps
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.report.files import FORMATS
 
 HELP = "make one of the reports of shards or matrix jobs, or of baselines"
 
@@ -66,9 +67,20 @@ def _merge(files: Sequence[Path], outputs: Sequence[Path]) -> None:
     else:
         whole = one_baseline(baselines)
         for path in outputs:
+            _check_json(path)
+        for path in outputs:
             baseline.rewrite(path, lambda _: whole)
     for path in outputs:
         print(f"merged: {path}")
+
+
+def _check_json(path: Path) -> None:
+    """UsageError where a baseline would be in a file whose name says that it is something else."""
+    if [suffix for suffix in FORMATS if path.name.endswith(suffix)] != [".json"]:
+        raise UsageError(
+            f"baselines are merged into a baseline, which {path} is not by its name: "
+            "end it in .json, or merge reports"
+        )
 
 
 def _drive(files: Sequence[Path]) -> int:

@@ -206,6 +206,15 @@ def test_the_command_refuses_what_is_of_two_kinds_and_writes_nothing(write, tmp_
     assert not (tmp_path / "run.json").exists()
 
 
+@pytest.mark.parametrize("name", ["run.md", "run.html", "run.badge.json", "run"])
+def test_baselines_are_merged_into_no_report(write, tmp_path, name, capsys):
+    one, out = write("one.json", of(a=entry(private=1))), tmp_path / "cowmem-baseline.json"
+    assert main(["merge", one, "-o", str(out), "-o", str(tmp_path / name)]) == 1
+    assert f"{name} is not by its name: end it in .json" in capsys.readouterr().err
+    assert not out.exists()
+    assert main(["merge", one, "-o", str(out)]) == 0
+
+
 def test_a_file_that_cannot_be_read_is_not_overwritten(write, tmp_path, capsys):
     out = tmp_path / "cowmem-baseline.json"
     out.write_text("<<<<<<< ours\n")
