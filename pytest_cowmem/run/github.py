@@ -1,6 +1,6 @@
 """A run as a step of GitHub Actions: its summary, its annotations, and no command of others.
 
-Runs in the pytest process, at the run's end.
+Runs in the pytest process.
 """
 
 import os
@@ -9,6 +9,8 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report import markdown
@@ -39,13 +41,25 @@ def harmless(write: Write, environ: Mapping[str, str]) -> Iterator[None]:
 
 
 def defused(text: str, environ: Mapping[str, str]) -> str:
-    """A failure's text, which pytest prints among all others: no line of it is a command.
+    """A text that pytest prints among all others: no line of it is a command.
 
     A line that begins with "::" is one, and so is the older "##[" anywhere in a line.
     """
     if not active(environ):
         return text
     return re.sub(r"((?:^|\r)\s*:)(?=:)|(#)(?=#\[)", r"\1\2 ", text, flags=re.MULTILINE)
+
+
+def defuse(report: pytest.TestReport, environ: Mapping[str, str]) -> None:
+    """Have no line that pytest prints of a test be a command: its failure, and what it captured."""
+    report.sections = [(name, defused(text, environ)) for name, text in report.sections]
+    if isinstance(report.longrepr, str):
+        report.longrepr = defused(report.longrepr, environ)
+    for traceback, crash, _ in getattr(report.longrepr, "chain", ()):
+        for entry in traceback.reprentries:
+            entry.lines = [defused(line, environ) for line in entry.lines]
+        if crash is not None:
+            crash.message = defused(crash.message, environ)
 
 
 def tell(document: Document, write: Write, environ: Mapping[str, str], rootdir: Path) -> None:

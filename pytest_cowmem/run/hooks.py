@@ -16,7 +16,7 @@ from pytest_cowmem.model.app import App
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
 from pytest_cowmem.run import collection, finish, github, in_fork, measured, plain, spread
-from pytest_cowmem.run.items import id_of
+from pytest_cowmem.run.items import has_budget, id_of, is_measured
 from pytest_cowmem.run.outcomes import Outcomes, put_on
 from pytest_cowmem.run.renames import Renames
 from pytest_cowmem.run.session import start
@@ -128,8 +128,8 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         put_on(report, item)
-        if isinstance(report.longrepr, str):  # no traceback, as where this plugin fails a test
-            report.longrepr = github.defused(report.longrepr, os.environ)
+        if github.active(os.environ) and _is_ours(item):
+            github.defuse(report, os.environ)
         if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text
             self.session.causes.forget(id_of(item))
         return report
@@ -166,3 +166,8 @@ class Measuring:
             with github.harmless(write, os.environ):
                 summarise(self.document, terminalreporter)
             github.tell(self.document, write, os.environ, self.config.rootpath)
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    """Whether a test is measured, or is to be."""
+    return measured.SCENARIO in item.stash or is_measured(item) or has_budget(item)

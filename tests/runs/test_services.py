@@ -7,6 +7,7 @@ TESTS = """
 
     @pytest.mark.mem_budget(private="4 KiB")
     def test_over(cow_worker):
+        print("::error::captured")
         cow_worker.get("/")
 
     @pytest.mark.mem_budget(private="64 MiB")
@@ -14,7 +15,11 @@ TESTS = """
         pass
 
     def test_broken(cow_worker):
-        assert cow_worker.get("/").status_code == 500
+        pytest.fail("\\n::error::raised")
+
+    def test_another():
+        print("::notice::not measured")
+        pytest.fail()
 """
 
 
@@ -30,7 +35,7 @@ def test_github_is_told_of_a_step(project, pytester, monkeypatch):
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(pytester.path / "summary.md"))
     monkeypatch.setenv("GITHUB_WORKSPACE", str(pytester.path))
-    result = project(TESTS, "--junitxml", "junit.xml")
+    result = project(TESTS, "--junitxml", "junit.xml", "-vv")
     result.stdout.fnmatch_lines(
         [
             "::stop-commands::*",
@@ -40,7 +45,11 @@ def test_github_is_told_of_a_step(project, pytester, monkeypatch):
             "private is over budget by *",
         ]
     )
-    assert result.stdout.str().count("::error") == 1
+    printed = result.stdout.str()
+    assert printed.count("\n::error") == 1
+    assert "\n: :error::captured\n" in printed
+    assert "\n: :error::raised\n" in printed
+    assert "\n::notice::not measured\n" in printed
     check_properties(pytester.path / "junit.xml")
     summary = (pytester.path / "summary.md").read_text()
     assert summary.startswith(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pytest_cowmem.model.cause import Shared
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.annotations import MOST, annotations
-from pytest_cowmem.run.github import MOST_BYTES, defused, harmless, located, tell
+from pytest_cowmem.run.github import MOST_BYTES, defuse, defused, harmless, located, tell
 
 RED = red("shop/tests/test_memory.py::test_feed", place="tests/test_memory.py:12")
 VALUE = "(?:[^%:,]|%[0-9A-F]{2})*"
@@ -131,6 +131,28 @@ def test_a_summary_that_cannot_be_written_is_a_line(tmp_path, full):
 def test_a_failure_is_no_command(text, printed):
     assert defused(text, ENVIRON) == printed
     assert defused(text, {}) == text
+
+
+@pytest.mark.parametrize("style", ["long", "value"])
+def test_no_line_that_pytest_prints_of_a_test_is_a_command(style):
+    command = "::error::a"
+    failure = raised(f"over\n{command}\n##[error]b").getrepr(style=style)
+    crash, sections = failure.reprcrash, [("Captured stdout call", f"{command}\n")]
+    assert crash is not None
+    message = crash.message
+    report = pytest.TestReport("t", ("t.py", 1, "t"), {}, "failed", failure, "call", sections)
+    defuse(report, {})
+    assert (crash.message, report.sections) == (message, sections)
+    defuse(report, ENVIRON)
+    assert report.sections == [("Captured stdout call", f": {command[1:]}\n")]
+    assert not re.search(r"^\s*::|##\[", f"{report.longreprtext}\n{crash.message}", re.MULTILINE)
+
+
+def raised(text):
+    try:
+        pytest.fail(text)
+    except pytest.fail.Exception as error:
+        return pytest.ExceptionInfo.from_exception(error)
 
 
 def test_elsewhere_nothing_is_said(tmp_path):
