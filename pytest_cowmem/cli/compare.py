@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from shutil import get_terminal_size
 
 from pytest_cowmem.cli.reading import read
 from pytest_cowmem.judge.compare import compare
@@ -13,7 +14,7 @@ from pytest_cowmem.judge.known import Tests, of_baseline, of_document
 from pytest_cowmem.model.baseline import Baseline
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
-from pytest_cowmem.report.comparison import as_data, as_markdown, as_text
+from pytest_cowmem.report.comparison import WIDE, as_data, as_markdown, as_text
 
 HELP = "two reports or baselines beside each other; exit code 1 where a test is red"
 
@@ -42,9 +43,11 @@ def run(options: argparse.Namespace) -> int:
         return _TROUBLE
     if options.json:
         print(json.dumps(as_data(found), indent=1))
+    elif options.md:
+        print(as_markdown(found, unchanged=options.all))
     else:
-        shown = as_markdown if options.md else as_text
-        print(shown(found, unchanged=options.all))
+        width = get_terminal_size().columns if sys.stdout.isatty() else WIDE
+        print(as_text(found, unchanged=options.all, width=width))
     for failure in new.failures if isinstance(new, Document) else ():
         print(f"cowmem: {failure.test} failed, and was not measured", file=sys.stderr)
     return int(found.failed)

@@ -12,11 +12,13 @@ from pytest_cowmem.model.metrics import METRICS, PRIVATE
 from pytest_cowmem.model.units import render, render_change
 from pytest_cowmem.model.verdict import Judgment, Verdict, judgment_of
 from pytest_cowmem.report.markup import cell, code
-from pytest_cowmem.report.view import once, short
+from pytest_cowmem.report.view import cut, once, short
 
 COLUMNS = ("test", "metric", "old", "new", "change", "verdict")
 REMOVED = "removed"
+WIDE = 160  # characters of a line where no terminal says how many
 _LONGEST = 400  # characters of a sentence
+_SHORTEST_NAME = 30
 _GRAVITY = {verdict.value: at for at, verdict in enumerate(Verdict)}
 _SIDES = ("left", "left", "right", "right", "right", "left")
 
@@ -113,14 +115,23 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         yield f"not compared, since the new side failed or did not run them: {tests}"
 
 
-def as_text(comparison: Comparison, *, unchanged: bool) -> str:
-    """A table for each profile, and what there is to know besides."""
+def as_text(comparison: Comparison, *, unchanged: bool, width: int = WIDE) -> str:
+    """A table for each profile, with names cut to the width, and what there is to know besides."""
     lines = []
     for profile, tests in _by_profile(comparison).items():
         if found := rows(tests, unchanged=unchanged):
-            table = tabulate(found, headers=COLUMNS, colalign=_SIDES, disable_numparse=True)
-            lines += [f"profile {profile}", table, ""]
+            lines += [f"profile {profile}", _table(found, width), ""]
     return "\n".join([*lines, *sentences(comparison), headline(comparison)])
+
+
+def _table(found: Sequence[Row], width: int) -> str:
+    nameless = _drawn([row._replace(test="") for row in found])
+    room = max(width - len(nameless.partition("\n")[0]) + len(COLUMNS[0]), _SHORTEST_NAME)
+    return _drawn([row._replace(test=cut(row.test, room)) for row in found])
+
+
+def _drawn(found: Sequence[Row]) -> str:
+    return tabulate(found, headers=COLUMNS, colalign=_SIDES, disable_numparse=True)
 
 
 def as_markdown(comparison: Comparison, *, unchanged: bool) -> str:

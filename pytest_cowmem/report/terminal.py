@@ -14,7 +14,7 @@ from pytest_cowmem.model.record import Record
 from pytest_cowmem.model.verdict import Verdict
 from pytest_cowmem.report.children import children
 from pytest_cowmem.report.reasons import reasons
-from pytest_cowmem.report.view import COLUMNS, Row, View, planted, short, view
+from pytest_cowmem.report.view import COLUMNS, Row, View, cut, planted, short, view
 from pytest_cowmem.report.what_if import advice, policies
 from pytest_cowmem.report.why import why
 
@@ -112,7 +112,7 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
             break
         columns.pop(dropped, None)
     room = _room(columns, width)
-    columns["test"] = [_cut(name, room) for name in names]
+    columns["test"] = [cut(name, room) for name in names]
     return _draw(columns)
 
 
@@ -120,10 +120,6 @@ def _room(columns: Columns, width: int) -> int:
     """How many characters the other columns leave for a test's name."""
     nameless = columns | {"test": [""] * len(columns["test"])}
     return width - len(_draw(nameless)[1]) + len("test")
-
-
-def _cut(name: str, room: int) -> str:
-    return name if len(name) <= room else "..." + name[len(name) - max(room - 3, 1) :]
 
 
 def _draw(columns: Columns) -> list[str]:

@@ -134,6 +134,11 @@ def short(test: str) -> str:
     return f"{file.rpartition('/')[2].removesuffix('.py')}::{name}"
 
 
+def cut(name: str, room: int) -> str:
+    """A name of at most `room` characters; a long one keeps its end, which says more of it."""
+    return name if len(name) <= room else "..." + name[len(name) - max(room - 3, 1) :]
+
+
 def planted(proof: Proof) -> str:
     """The amount planted when the gate went red, or the amount that was too little."""
     amount = render(proof.planted, "bytes")

@@ -209,6 +209,16 @@ def test_what_changed_is_shown_the_worst_first():
     assert "a::t_ok" in as_text(SOME, unchanged=True)
 
 
+@pytest.mark.parametrize(("width", "widest"), [(60, 81), (120, 120)])
+def test_a_long_name_keeps_its_end_and_leaves_the_table_its_width(width, widest):
+    long = sourced(f"t.py::t[{'x' * 3000}-end]", "x")
+    found = compare(run(record("a.py::t")), run(record("a.py::t"), long))
+    lines = as_text(found, unchanged=True, width=width).splitlines()
+    assert max(map(len, lines)) == widest
+    (row,) = (line for line in lines if "-end]  private" in line)
+    assert row.startswith("...xxx")
+
+
 def test_another_metric_has_a_row_where_it_changed():
     now = record("a.py::t", {**VALUES, "gc_collections": 30})
     text = as_text(compare(run(record("a.py::t")), run(now)), unchanged=False)
