@@ -119,11 +119,12 @@ class Gate:
         verdict = held.verdict(has_entry=bool(self._accepted))
         if metric.name == GROWTH and verdict in TOO_HIGH and warming:
             verdict = Verdict.OK
-        # A time is shown as it was measured.
-        as_measured = verdict is Verdict.OVER or metric.least
-        measured = held.measured if as_measured else held.compared
+        # A time is shown as it was measured, and what is over budget, beside what was accepted so.
+        over, accepted = verdict is Verdict.OVER, self._accepted.get(metric.name)
+        measured = held.measured if over or metric.least else held.compared
+        baseline = accepted.amount if over and accepted else held.baseline
         return Judgment(
-            metric.name, measured, held.spread, held.limit, held.baseline, held.allowed, verdict
+            metric.name, measured, held.spread, held.limit, baseline, held.allowed, verdict
         )
 
     def _gravest(self, judgments: Iterable[Judgment]) -> Verdict:

@@ -15,11 +15,11 @@ from pytest_cowmem.cli import main
 from pytest_cowmem.judge.compare import compare
 from pytest_cowmem.judge.known import of_baseline, of_document
 from pytest_cowmem.model import baseline_text, document_text
-from pytest_cowmem.model.baseline import Baseline, Profile
+from pytest_cowmem.model.baseline import Baseline, Entry, Profile
 from pytest_cowmem.model.document import Document, Failure
 from pytest_cowmem.model.figure import Figure
 from pytest_cowmem.model.invocation import Invocation
-from pytest_cowmem.model.verdict import Verdict
+from pytest_cowmem.model.verdict import Verdict, judgment_of
 from pytest_cowmem.report.comparison import as_data, as_markdown, as_text, headline, word
 
 PROFILE = CONDITIONS.profile
@@ -69,6 +69,25 @@ def test_the_budget_of_the_new_side_counts():
     now = record("t", limits={"private": MIB})
     assert said(compare(run(record("t")), run(now))) == {"t": "over budget"}
     assert said(compare(run(now), run(record("t")))) == {"t": "ok"}
+
+
+def test_an_over_budget_test_of_many_layouts_is_no_other_than_itself():
+    one = record("t", limits={"private": MIB})
+    layouts = {"private": (5 * MIB, 5 * MIB + 4096)}
+    measured = replace(
+        one.measurement, values={**VALUES, "private": 5 * MIB + 2048}, layouts=layouts
+    )
+    now = replace(one, measurement=measured, entry=Entry.of(measured, CONDITIONS, {"private"}))
+    assert now.entry.first == {"private": 5 * MIB}
+    (found,) = compare(run(now), run(now)).tests
+    assert found.ruling
+    private = judgment_of(found.ruling.judgments, "private")
+    assert private
+    assert (private.verdict, private.measured, private.difference) == (
+        Verdict.OVER,
+        5 * MIB + 2048,
+        0,
+    )
 
 
 def test_layouts_of_two_baselines_decide_what_chance_may_make():
