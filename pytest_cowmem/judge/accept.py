@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from posixpath import normpath
 
 from pytest_cowmem.judge.known import Known
 from pytest_cowmem.judge.update import REMOVING, update
@@ -26,11 +27,12 @@ def accept(
     return update(baseline, mode, judged, gone)
 
 
-def picked(run: Document, names: Sequence[str]) -> list[Record]:
+def picked(run: Document, given: Sequence[str]) -> list[Record]:
     """The records that a baseline may have, of these tests, files or folders; without any, all.
 
     UsageError for a name that has none, with the reason.
     """
+    names = [*map(_as_in_ids, given)]
     fit = [record for record in run.records if not (record.plain or record.test in run.unfit)]
     for name in names:
         if not any(_is_in(record.test, name) for record in fit):
@@ -67,9 +69,15 @@ def _stale(run: Document, baseline: Baseline) -> Iterator[tuple[str, str]]:
         yield from ((key, test) for test in run.stale if test in tests)
 
 
+def _as_in_ids(name: str) -> str:
+    """A name as ids have it, without what a shell's completion or a person adds to a path."""
+    path, colons, test = name.partition("::")
+    return f"{path and normpath(path)}{colons}{test}"
+
+
 def _is_in(test: str, name: str) -> bool:
     """Whether a name is that of a test, with or without its parameters, or of what holds it."""
-    return test == name or test.startswith((f"{name}[", f"{name}::", f"{name.rstrip('/')}/"))
+    return name in (".", test) or test.startswith((f"{name}[", f"{name}::", f"{name}/"))
 
 
 def _why_not(run: Document, name: str) -> str:
@@ -84,4 +92,5 @@ def _why_not(run: Document, name: str) -> str:
         if _is_in(record.test, name):
             return f"{record.test} failed after it was measured: mend the test"
     close = get_close_matches(name, [record.test for record in run.records], 1, 0)
-    return f"the run has no test {name}: it has {', '.join(close) or 'none at all'}, for instance"
+    known = ", ".join(close) or "none at all"
+    return f"the run has no test {name or repr(name)}: it has {known}, for instance"

@@ -65,6 +65,9 @@ def test_all_that_differs_is_written_and_what_is_stale_removed():
         (["tests/a.py::test_feed"], [FEED]),
         (["tests/a.py"], [FEED, CART]),
         (["tests/"], [FEED, CART, OTHER]),
+        (["."], [FEED, CART, OTHER]),
+        (["./tests/a.py::test_feed"], [FEED]),
+        ([f"./{OTHER}", "tests//a.py"], [FEED, CART, OTHER]),
         ([OTHER, CART], [CART, OTHER]),
     ],
 )
@@ -122,6 +125,7 @@ def test_an_entry_says_how_many_layouts_it_is_of():
     ("name", "said"),
     [
         ("tests/a.py::test_fed", r"no test tests/a\.py::test_fed: it has tests/a\.py::test_feed"),
+        ("", "no test '': it has"),  # a variable of the shell that is not set accepts nothing
         ("t::failed", r"t::failed failed before it was measured: .* \(AssertionError\)"),
         ("t::plain", "t::plain is a plain test"),
         ("t::unfit", "t::unfit failed after it was measured"),
