@@ -17,7 +17,7 @@ from pytest_cowmem.model.document import Document
 from pytest_cowmem.report.terminal import summarise
 from pytest_cowmem.run import collection, finish, github, in_fork, measured, plain, spread
 from pytest_cowmem.run.items import has_budget, id_of, is_measured
-from pytest_cowmem.run.outcomes import Outcomes, put_on
+from pytest_cowmem.run.outcomes import Outcomes, put_on, shorten
 from pytest_cowmem.run.renames import Renames
 from pytest_cowmem.run.session import start
 
@@ -128,6 +128,7 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         put_on(report, item)
+        shorten(report, item)
         if github.active(os.environ) and _is_ours(item):
             github.defuse(report, os.environ)
         if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_cowmem.model.document import Failure
 from pytest_cowmem.model.record import Record
+from pytest_cowmem.report.failure import sentences
 from pytest_cowmem.report.junit import properties
 from pytest_cowmem.run.items import has_budget, id_of, place_of
 from pytest_cowmem.run.measured import LEFT, RECORD, SCENARIO
@@ -132,3 +133,13 @@ def put_on(report: pytest.TestReport, item: pytest.Item) -> None:
         carried["cowmem_unmeasured"] = item.stash[LEFT] or failed
     if RECORD in item.stash:
         report.user_properties += properties(item.stash[RECORD])
+
+
+def shorten(report: pytest.TestReport, item: pytest.Item) -> None:
+    """Have pytest's own summary say what is wrong in one line, and not the failure a second time.
+
+    In CI, and with -vv, pytest prints all of `reprcrash.message` there.
+    """
+    record, crash = item.stash.get(RECORD, None), getattr(report.longrepr, "reprcrash", None)
+    if report.when == "call" and report.failed and record and record.failed and crash:
+        crash.message = f"Failed: {sentences(record)[0]}"
