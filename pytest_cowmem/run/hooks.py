@@ -135,6 +135,9 @@ class Measuring:
             self.session.causes.forget(id_of(item))
         return report
 
+    def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        self.outcomes.begin(nodeid, location)
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.outcomes.take(report)
 

@@ -39,15 +39,21 @@ class Outcomes:
     """What became of the tests, by the xdist worker that ran them, and by test.
 
     A test that is run again counts as its last attempt. Where every worker of pytest-xdist runs all
-    tests (`--dist each`), a test has an attempt in each. `red` has those of which an attempt
+    tests (`--dist each`), a test has an attempt in each. `places` has the `path:line` of each that
+    began, which the report of one whose process died lacks. `red` has those of which an attempt
     failed. `ended` names the tests that ran to their end. `crashed` says that a test's process did
     not live that long.
     """
 
     attempts: dict[tuple[str, str], _Attempt] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)
     red: set[tuple[str, str]] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     crashed: bool = False
+
+    def begin(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
+        """Learn where a test is that begins."""
+        self.places[nodeid] = place_of(location)
 
     def take(self, report: pytest.TestReport) -> None:
         """Learn of a test from one of its reports."""
@@ -62,7 +68,8 @@ class Outcomes:
             notes = (*record.notes, _EARLIER) if key in self.red else record.notes
             attempt = replace(attempt, record=replace(record, notes=notes))
         if report.failed:
-            failure = Failure(test, reason(report), place_of(report.location))
+            place = self.places.get(report.nodeid, place_of(report.location))
+            failure = Failure(test, reason(report), place)
             attempt = replace(attempt, failure=failure, unfit=report.when == "teardown")
         if report.failed or report.outcome == _RERUN:
             self.red.add(key)

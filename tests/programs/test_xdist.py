@@ -95,8 +95,12 @@ def test_the_controller_alone_writes_the_baseline(run, pytester):
 @pytest.mark.parametrize(
     ("dies", "option"), [("", "--maxfail=1"), ("1", "--max-worker-restart=0")], ids=["red", "dead"]
 )
-def test_a_run_that_stops_early_says_so_and_calls_nothing_stale(run, monkeypatch, dies, option):
+def test_a_run_that_stops_early_says_so_and_calls_nothing_stale(
+    run, pytester, monkeypatch, dies, option
+):
     monkeypatch.setenv("DIES", dies)
-    stopped = run("-n", "2", option)
+    stopped = run("-n", "2", option, "--cowmem-report", "run.json")
     stopped.stdout.fnmatch_lines(["incomplete: not all tests ran *"])
     stopped.stdout.no_fnmatch_line("stale: *")
+    failures = json.loads((pytester.path / "run.json").read_text())["failures"]
+    assert [one["place"] for one in failures] == (["test_quiet.py:13"] if dies else [])

@@ -87,6 +87,15 @@ def test_a_run_whose_process_died_is_not_complete():
     assert outcomes.failures[TEST].reason == "E"
 
 
+def test_a_test_whose_process_died_is_where_it_began():
+    outcomes = Outcomes()
+    outcomes.begin(TEST, ("tests/test_memory.py", 6, "test_feed"))
+    crash = report("???", failed=True)
+    crash.location = ("tests/test_memory.py", None, "tests/test_memory.py")
+    outcomes.take(crash)
+    assert outcomes.failures[TEST].place == "tests/test_memory.py:7"
+
+
 def test_a_run_of_which_no_process_told_what_it_collected_is_not_complete():
     assert not is_complete(Collected(), taken())
 
