@@ -119,6 +119,7 @@ KEPT = [
     ("keep_in_closure", "make_counter.<locals>.count.kept", 3_000),
     ("keep_in_default", "keep_in_default.kept", 3_000),
     ("keep_in_lru_cache", "cached", 3_000),
+    ("keep_on_one_of_two_lines", "CACHE", 3_000),
 ]
 
 

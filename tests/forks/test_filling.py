@@ -35,13 +35,19 @@ class Shop:
         exec(compile(source, module.__file__, "exec"), vars(module))
         return module
 
-    def filled(self, name: str, *ran: "FunctionType | CodeType") -> "tuple[str, int] | None":
-        """The file's name and the line of what fills the container of that name."""
+    def filled(
+        self, name: str, *ran: "FunctionType | CodeType", faults: "dict[int, int] | None" = None
+    ) -> "tuple[str, int] | None":
+        """The file's name and the line of what fills the container of that name.
+
+        `faults` are those of lines in that module's file.
+        """
         root = name.partition(".")[0]
         modules = frozenset(it for it in sys.modules if it.partition(".")[0] == root)
         by_name = {places[0].name: places for places, _ in containers.counted(modules)}
         codes: list[Any] = [getattr(it, "__code__", it) for it in ran]
-        place = FillSearch(codes).filled_at(*by_name[name])
+        by_line = {(f"/shop/{root}.py", line): count for line, count in (faults or {}).items()}
+        place = FillSearch(codes, by_line).filled_at(*by_name[name])
         return place and (place[0].rpartition("/")[2], place[1])
 
 
@@ -88,6 +94,18 @@ def test_two_functions_that_may_fill_it_are_not_told_apart(shop: Shop) -> None:
     )
     assert shop.filled("orders.CACHE", orders.put, orders.swap, orders.look) is None
     assert shop.filled("orders.CACHE", orders.put, orders.look) == ("orders.py", 4)
+
+
+def test_of_two_lines_in_a_function_the_one_that_took_memory_is_told(shop: Shop) -> None:
+    one = " if key:\n  CACHE[key] = 1\n"
+    orders = shop.load("orders", f"{ORDERS}def put_either(key):\n{one} else:\n  CACHE[0] = 2\n")
+
+    def filled(faults: "dict[int, int]") -> "tuple[str, int] | None":
+        return shop.filled("orders.CACHE", orders.put_either, faults=faults)
+
+    assert filled({15: 1}) == ("orders.py", 15)
+    assert filled({13: 9, 15: 1}) == ("orders.py", 13)
+    assert filled({11: 99}) is None
 
 
 CLOSURES = """

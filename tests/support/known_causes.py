@@ -138,6 +138,13 @@ def keep_in_lru_cache() -> None:
         cached(number)
 
 
+def keep_on_one_of_two_lines(few: bool = False) -> None:
+    if few:
+        CACHE[0] = ""
+    for number in range(3_000):
+        CACHE[number] = f"{number:0600}"  # keep_on_one_of_two_lines
+
+
 def leak() -> None:
     for _ in range(5_000):
         LEAKED.append(bytes(1_000))  # leak

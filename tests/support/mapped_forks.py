@@ -85,10 +85,11 @@ def write_map(sock: socket.socket, module: Any, path: str) -> None:
     wire.send(sock, ("ready",))
     wire.receive(sock)
     loaded = frozenset(sys.modules)
-    from pytest_cowmem.zygote.trace import containers, objects
+    from pytest_cowmem.zygote.trace import containers, filling, objects
 
     fd = os.open(path, os.O_WRONLY | os.O_CREAT)
-    assert containers.write_grown(fd, ({}, {}, sorted(loaded), []), [], bool)[0]
+    search = filling.FillSearch([], {})
+    assert containers.write_grown(fd, ({}, {}, sorted(loaded), []), search, bool)[0]
     os.ftruncate(fd, 0)
     os.lseek(fd, 0, os.SEEK_SET)
     types, modules = objects.write_map(fd, loaded)

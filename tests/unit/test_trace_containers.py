@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from pytest_cowmem.zygote.trace import containers, namespaces, objects
+from pytest_cowmem.zygote.trace.filling import FillSearch
 
 SHOP = """
 from collections import deque
@@ -151,7 +152,7 @@ def grown(
     path = tmp_path / "map"
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
-        counts, modules, _ = containers.write_grown(fd, before, [], app.__eq__)
+        counts, modules, _ = containers.write_grown(fd, before, FillSearch([], {}), app.__eq__)
     finally:
         os.close(fd)
     records = array("Q", path.read_bytes())
@@ -236,7 +237,8 @@ def test_what_did_not_grow_is_not_told(shop: Any, tmp_path: Path) -> None:
 def test_late_modules_of_the_app_are_told(shop: Any, tmp_path: Path) -> None:
     fd = os.open(tmp_path / "map", os.O_RDWR | os.O_CREAT)
     is_shop = str(shop.__file__).__eq__
-    counts, _, _ = containers.write_grown(fd, ({}, {}, [], []), [], is_shop)
+    before: containers.Before = ({}, {}, [], [])
+    counts, _, _ = containers.write_grown(fd, before, FillSearch([], {}), is_shop)
     os.close(fd)
     assert counts[f"{MODULE}.CACHE"] == (0, 2)
 

@@ -152,14 +152,14 @@ def entries(modules: "frozenset[str]") -> Before:
 
 
 def write_grown(
-    fd: int, before: Before, codes: "list[CodeType]", is_app: "Callable[[str], bool]"
+    fd: int, before: Before, search: FillSearch, is_app: "Callable[[str], bool]"
 ) -> Grown:
     """Write a map of what is reached from the containers that have grown since `before`.
 
     Functions, modules and the classes of `before` are not entered. A container of a module that
     was imported since counts where the module's file `is_app`. What several containers hold is the
-    app's own first: a cache of a library would not keep it for long. `codes` are the app's that
-    ran; the lines that fill containers are looked for there.
+    app's own first: a cache of a library would not keep it for long. `search` looks for the lines
+    that fill containers.
     """
     gc.unfreeze()
     by_id, by_name, modules, classes = before
@@ -168,7 +168,6 @@ def write_grown(
     found = sorted(
         counted(frozenset(own.union(modules))), key=lambda pair: pair[0][0].module not in own
     )
-    search = FillSearch(codes)
     grown: dict[str, tuple[int, int]] = {}
     filled = {}
     object_map = ObjectMap(fd)

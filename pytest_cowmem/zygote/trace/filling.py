@@ -12,7 +12,7 @@ A name alone says little, since many modules have a `_cache`. So code must lead 
 Code that leads to it in another way is not looked at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import _lru_cache_wrapper
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -58,10 +58,11 @@ class Naming(NamedTuple):
 
 
 class FillSearch:
-    """Looks through `codes`, the app's that ran."""
+    """Looks through `codes`, the app's that ran, where `faults` has the page faults of lines."""
 
-    def __init__(self, codes: "list[CodeType]") -> None:
+    def __init__(self, codes: "list[CodeType]", faults: "Mapping[FileLine, int]") -> None:
         files = namespaces.files()
+        self._faults = faults
         self._codes = [
             (code, files[code.co_filename][1]) for code in codes if code.co_filename in files
         ]
@@ -71,7 +72,8 @@ class FillSearch:
     def filled_at(self, *places: Container) -> "FileLine | None":
         """(file, line) of what fills a container; None where several functions may do that.
 
-        `places` are where it hangs.
+        `places` are where it hangs. Of several lines of one function, it is the one with most page
+        faults: what is new takes memory. None where no such line has any.
         A line that also stores into something goes before one that only names the container. What
         makes a new one stores the container itself, not into it.
         """
@@ -81,7 +83,17 @@ class FillSearch:
         for place in places:
             namings += self._namings(place)
         storing = [naming for naming in namings if naming.stores]
-        return _only_place(storing or namings)
+        return self._only_place(storing or namings)
+
+    def _only_place(self, namings: "list[Naming]") -> "FileLine | None":
+        """The line that is meant, where all are of one function."""
+        functions = {(code.co_filename, code.co_firstlineno) for code, _, _ in namings}
+        if len(functions) != 1:
+            return None
+        places = {(code.co_filename, line) for code, line, _ in namings}
+        if len(places) > 1:
+            places &= self._faults.keys()
+        return max(sorted(places), key=lambda place: self._faults.get(place, 0), default=None)
 
     def _namings(self, place: Container) -> "Iterator[Naming]":
         """The lines that lead to a container by where it hangs."""
@@ -155,14 +167,6 @@ def cached_function(cached: Any) -> "FileLine | None":
     if type(function) is not FunctionType:
         return None
     return function.__code__.co_filename, function.__code__.co_firstlineno
-
-
-def _only_place(namings: "list[Naming]") -> "FileLine | None":
-    """The first of the lines, where all are of one function."""
-    functions = {(code.co_filename, code.co_firstlineno) for code, _, _ in namings}
-    if len(functions) != 1:
-        return None
-    return namings[0].code.co_filename, min(naming.line for naming in namings)
 
 
 def _names(step: Step) -> "tuple[str, ...]":

@@ -16,6 +16,7 @@ import gc
 import os
 import resource
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import Any
@@ -185,6 +186,22 @@ def disarm() -> "dict[str, Any]":
 def app_code() -> "list[CodeType]":
     """The code objects of the app that ran."""
     return [code for code in _tracer.stacks.app_code() if _tracer.ran(code)]
+
+
+def faults_by_line() -> "Counter[tuple[str, int]]":
+    """The page faults since `begin`, by file and line: of the app, and of what it imported.
+
+    Lines without any are left out.
+    """
+    counts = Counter[tuple[str, int]]()
+    for _, key, number, collection, _ in _tracer.log.rows():
+        if collection:
+            continue
+        path, line, _, library, library_line, *_ = _tracer.stacks.named(key)
+        for file, at in ((path, line), (library, library_line)):
+            if file is not None:
+                counts[file, at] += number
+    return counts
 
 
 def is_app(path: str) -> bool:

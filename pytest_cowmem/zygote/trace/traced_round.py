@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cowmem.zygote import messages
 from pytest_cowmem.zygote.trace import containers, lines, notes, objects
+from pytest_cowmem.zygote.trace.filling import FillSearch
 
 Message = tuple[Any, ...]
 
@@ -39,7 +40,8 @@ def answer_in_worker(kind: str, *fields: Any) -> Message:
         return (kind, account)
     elif kind == messages.GROWN:
         (held,) = fields
-        return (kind, *containers.write_grown(_fd, held, lines.app_code(), lines.is_app))
+        search = FillSearch(lines.app_code(), lines.faults_by_line())
+        return (kind, *containers.write_grown(_fd, held, search, lines.is_app))
     return (kind,)
 
 
