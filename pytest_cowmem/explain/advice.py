@@ -123,6 +123,7 @@ def share_cache(case: Case) -> Iterator[Proposal]:
             keeps=sum(cache.bytes for cache in kept),
             beyond=_ONE if any(_grows_with_each(cache, case) for cache in kept) else None,
             subjects=tuple(cache.name for cache in kept),
+            little=f"{said}: bound {them}; tried: to fill {them} before forking",
         )
     if containers := leaked_to(case):
         leaked = containers[0]

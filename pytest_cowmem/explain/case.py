@@ -111,7 +111,8 @@ class Proposal:
     won back less than `least` bytes, or too little for a word, it is not said. Where it won back
     far more or less than the bytes that its subject `keeps`, 0 for unknown, it names no gain. What
     the policy `beyond` wins back is no gain of it. Where it is not `sure`, it is said only if it
-    was tried. `instead` names the rule that it disproves when it is said.
+    was tried. `instead` names the rule that it disproves when it is said. `little` is what brings
+    little, where that is not all of `text`: the words before "brings less than".
     """
 
     rule: str
@@ -124,6 +125,7 @@ class Proposal:
     beyond: Policy | None = None
     sure: bool = True
     instead: str = ""
+    little: str = ""
     subjects: tuple[str, ...] = ()
 
 

@@ -104,6 +104,6 @@ def _advice(proposal: Proposal, private: int, gains: Mapping[Policy, int] | None
 def _brought_little(proposal: Proposal, private: int, gains: Mapping[Policy, int]) -> Advice:
     """The only advice that there is, though it is of little use."""
     gain = _gain(proposal, gains)
-    worth = render(_worth(private), "bytes")
-    text = f"{proposal.text}; {proposal.trying}: that brings less than {worth}"
+    little = proposal.little or f"{proposal.text}; {proposal.trying}: that"
+    text = f"{little} brings less than {render(_worth(private), 'bytes')}"
     return Advice(proposal.rule, text, gain, proposal.subjects)

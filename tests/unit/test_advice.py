@@ -547,6 +547,14 @@ def test_what_brings_less_than_is_worth_a_word_is_dropped_unless_it_is_all_there
     assert [said.rule for said in settled_at([least, FREEZE], MIB - 1)] == ["freeze"]
 
 
+def test_a_cache_that_is_in_vain_filled_before_the_fork_is_to_be_bounded():
+    (proposed,) = [it for it in proposals(KEPT) if it.rule == "share cache"]
+    grows, _, _ = proposed.text.partition(": bound it")
+    text = f"{grows}: bound it; tried: to fill it before forking brings less than 184 KiB"
+    (said,) = advised([proposed], whole=9 * 1024)
+    assert said == Advice("share cache", text, 0, proposed.subjects)
+
+
 def test_a_gain_that_layouts_may_blur_is_not_told_exactly():
     (said,) = settled_at([PRELOAD], 9 * MIB // 10 - 1)
     assert said.text == "import a; tried: private falls by less than 922 KiB"
