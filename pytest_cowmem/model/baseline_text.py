@@ -114,14 +114,17 @@ def _entry(data: Mapping[str, Any]) -> Entry:
 
 
 def _figure(name: str, value: object) -> _Figure:
-    """A metric's figures: one number, or what layouts did. ValueError for one below zero."""
+    """A metric's figures: one number, or what layouts did. ValueError for a deviation below zero.
+
+    A worker that gives back what it had when it was ready costs less than nothing.
+    """
     figure: _Figure
     if isinstance(value, dict):
         figure = typed(_Figure, value, name)
     else:
         figure = _Figure(typed(int, value, name))
-    if min(figure.mean, figure.first or 0, figure.sd or 0) < 0:
-        raise ValueError(f"{name} is below zero")
+    if (figure.sd or 0) < 0:
+        raise ValueError(f"the deviation of {name} is below zero")
     return figure
 
 
