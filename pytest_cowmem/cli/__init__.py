@@ -46,6 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         module.arguments(command)
         command.set_defaults(run=module.run)
     options = parser.parse_args(arguments)
+    if sys.stdout is None:  # the caller closed it
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
     try:
         code: int = options.run(options)
         sys.stdout.flush()

@@ -345,6 +345,12 @@ def test_a_damaged_file_is_called_what_it_was(files, tmp_path, text, said, capsy
     assert re.search(said, capsys.readouterr().err)
 
 
+def test_closed_output_is_no_red_test(files):
+    shell = ["sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "pytest_cowmem.cli", "compare"]
+    done = subprocess.run([*shell, *files("old", "old")], stderr=subprocess.PIPE, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
 def test_formats_are_those_that_were_asked_for(files, capsys):
     main(["compare", "--json", *files("old", "new")])
     assert json.loads(capsys.readouterr().out)["failed"]
