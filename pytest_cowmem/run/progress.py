@@ -40,10 +40,13 @@ class Progress:
             room = reporter._tw.fullwidth - reporter._tw.width_of_current_line - 2
             texts = [f" {text}" for text in self._texts(what, reporter) if len(text) <= room]
             text = texts[0] if texts and what else ""
+            text = text.encode("ascii", "replace").decode()  # a terminal may have no other letters
             old, self._shown = self._shown, len(text)
             blank = max(0, old - len(text))
             back = "\b" * (len(text) + blank)
-            reporter.write_raw(text + " " * blank + back, flush=True)
+            terminal = reporter._tw._file  # pytest 8.0 has no write_raw()
+            terminal.write(text + " " * blank + back)
+            terminal.flush()
 
     def _texts(self, what: str, reporter: TerminalReporter) -> tuple[str, ...]:
         """What can be said, the most first; the test is named where its line does not."""

@@ -153,7 +153,7 @@ def test_nothing_of_others_is_anything_but_code(text):
 @given(NASTY)
 def test_code_is_one_span_block_or_cell_and_nothing_is_lost_but_what_cannot_be_seen(text):
     seen = re.sub(r"[^\S ]", "", text)
-    for made, kind in ((code(text), "code_inline"), (block(text, 10**6), "fence")):
+    for made, kind in ((code(text, 10**6), "code_inline"), (block(text, 10**6), "fence")):
         (token,) = [
             it for it in tokens(made) if it.type not in ("paragraph_open", "paragraph_close")
         ]
