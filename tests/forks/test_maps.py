@@ -82,14 +82,17 @@ def test_each_collection_is_a_pause(zygotes):
 
 def test_a_thousand_pauses_are_kept_and_make_the_worker_no_larger(zygotes):
     zygote = zygotes.get(App("bare:busy", gc="off"))
-    few, many = (
-        drawn(zygote, lambda client, times=times: client.call_burst(gc.collect, 0, times=times))
-        for times in (1, pauses.MOST + 7)
-    )
-    assert (len(few.pauses), few.pauses.more) == (1, 0)
-    assert (len(many.pauses), many.pauses.more) == (pauses.MOST, 7)
+
+    def collected(times):
+        return drawn(zygote, lambda client: client.call_burst(gc.collect, 0, times=times))
+
+    # One round in hundreds had three pages more, on a busy machine. What events took would be in all.
+    few, many = ([collected(times) for _ in range(3)] for times in (1, pauses.MOST + 7))
+    assert {(len(one.pauses), one.pauses.more) for one in few} == {(1, 0)}
+    assert {(len(one.pauses), one.pauses.more) for one in many} == {(pauses.MOST, 7)}
     for metric in ("private", "peak"):
-        assert abs(many.values[metric] - few.values[metric]) <= 2 * PAGE, metric
+        least, most = (min(one.values[metric] for one in ones) for ones in (few, many))
+        assert abs(most - least) <= 2 * PAGE, metric
 
 
 def test_collections_that_nobody_recorded_to_the_end_are_no_pauses(zygotes):
