@@ -86,7 +86,7 @@ def test_a_thousand_pauses_are_kept_and_make_the_worker_no_larger(zygotes):
     def collected(times):
         return drawn(zygote, lambda client: client.call_burst(gc.collect, 0, times=times))
 
-    # One round in hundreds had three pages more, on a busy machine. What events took would be in all.
+    # One round in hundreds had three pages more, on a busy machine: events would take them in all.
     few, many = ([collected(times) for _ in range(3)] for times in (1, pauses.MOST + 7))
     assert {(len(one.pauses), one.pauses.more) for one in few} == {(1, 0)}
     assert {(len(one.pauses), one.pauses.more) for one in many} == {(pauses.MOST, 7)}
