@@ -79,6 +79,8 @@ def tell(document: Document, write: Write, environ: Mapping[str, str], rootdir: 
 def _append(path: Path, page: str) -> None:
     """Add a page to a summary. OSError where that cannot be, or where GitHub would drop it all."""
     text = page.encode()
+    if path.exists() and not path.is_file():  # a FIFO would never end
+        raise OSError("it is not a regular file")
     if path.exists() and path.stat().st_size + len(text) > MOST_BYTES:
         raise OSError("there is no room left in it")
     with path.open("ab") as file:

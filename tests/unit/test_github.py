@@ -1,8 +1,10 @@
 """What GitHub Actions is told: lines that annotate, a summary, and no command of others."""
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from explained import red
@@ -87,36 +89,32 @@ def test_an_annotation_is_one_command_whatever_the_ids(text):
         assert COMMAND.fullmatch(line)
 
 
+def told_of_step(path):
+    """The lines of a red run whose step has its summary there."""
+    lines: list[str] = []
+    environ = ENVIRON | {"GITHUB_STEP_SUMMARY": str(path)}
+    tell(Document(records=(RED,)), lines.append, environ, path.parent)
+    return lines
+
+
 def test_the_summary_is_added_to_what_the_step_has(tmp_path):
     path = tmp_path / "summary.md"
     path.write_text("before\n")
-    lines: list[str] = []
-    tell(
-        Document(records=(RED,)),
-        lines.append,
-        ENVIRON | {"GITHUB_STEP_SUMMARY": str(path)},
-        tmp_path,
-    )
+    assert all(line.startswith("::error ") for line in told_of_step(path))
     assert path.read_text().startswith("before\n## Memory gate failed: 1 of 1 regressed")
-    assert all(line.startswith("::error ") for line in lines)
 
 
-@pytest.mark.parametrize("full", [False, True])
-def test_a_summary_that_cannot_be_written_is_a_line(tmp_path, full):
+@pytest.mark.parametrize(
+    "make",
+    [Path.mkdir, os.mkfifo, lambda path: path.write_bytes(bytes(MOST_BYTES - 100))],
+    ids=["a folder", "a FIFO, which would never end", "full"],
+)
+def test_a_summary_that_cannot_be_written_is_a_line(tmp_path, make):
     path = tmp_path / "summary.md"
-    if full:
-        path.write_bytes(bytes(MOST_BYTES - 100))
-    else:
-        path.mkdir()
-    lines: list[str] = []
-    tell(
-        Document(records=(RED,)),
-        lines.append,
-        ENVIRON | {"GITHUB_STEP_SUMMARY": str(path)},
-        tmp_path,
-    )
-    assert lines[0].startswith("the step's summary could not be written: ")
-    assert not full or path.stat().st_size == MOST_BYTES - 100
+    make(path)
+    size = path.stat().st_size
+    assert told_of_step(path)[0].startswith("the step's summary could not be written: ")
+    assert path.stat().st_size == size
 
 
 @pytest.mark.parametrize(
