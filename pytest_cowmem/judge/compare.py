@@ -48,6 +48,7 @@ def _judged(
     profile: str, test: str, former: str | None, then: Known | None, now: Known
 ) -> Compared:
     if then is None:
-        return Compared(profile, test, None, now.entry)
+        alone = now.gate(profile, None, {}).judge(now.measured)
+        return Compared(profile, test, None, now.entry, ruling=alone if alone.failed else None)
     gate = now.gate(profile, then.entry, then.environment, former)
     return Compared(profile, test, then.entry, now.entry, former, gate.judge(now.measured))

@@ -11,7 +11,8 @@ class Compared:
     """One test of two sides, in one profile.
 
     `old` and `new` are what each side has, None where that has no such test. `former` is the old
-    side's id of a test that was renamed. `ruling` is what the gate says where both have it.
+    side's id of a test that was renamed. `ruling` is what the gate says where both have it, or
+    where its budget alone makes it red.
     """
 
     profile: str

@@ -65,6 +65,14 @@ def test_the_gate_is_that_of_a_run():
     assert found.failed == now.failed
 
 
+def test_a_new_test_is_held_to_its_budget():
+    found = compare(run(record("a")), run(record("a"), record("b", limits={"private": MIB})))
+    assert said(found) == {"a": "ok", "b": "over budget"}
+    assert found.failed
+    within = compare(run(record("a")), run(record("b", limits={"private": 64 * MIB})))
+    assert not within.failed
+
+
 def test_the_budget_of_the_new_side_counts():
     now = record("t", limits={"private": MIB})
     assert said(compare(run(record("t")), run(now))) == {"t": "over budget"}
