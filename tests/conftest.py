@@ -19,7 +19,7 @@ from pytest_cowmem.host.zygotes import Zygotes
 from pytest_cowmem.model.app import App
 from pytest_cowmem.model.growth import Growth
 from pytest_cowmem.model.measurement import Sample
-from pytest_cowmem.run import what_if
+from pytest_cowmem.run import scenario, what_if
 
 pytest_plugins = ["pytester", "browsers"]
 
@@ -35,20 +35,34 @@ settings.load_profile("untimed")
 # .ci/run has them on the oldest and the newest alone.
 ANY_PYTHON = {
     "test_accepting.py",
+    "test_advice_runs.py",
     "test_against.py",
     "test_asked_by_name.py",
+    "test_bytecode.py",
     "test_ci.py",
+    "test_explain_runs.py",
     "test_gate.py",
+    "test_history.py",
+    "test_imports.py",
+    "test_live.py",
     "test_loadgroup.py",
     "test_merge_driver.py",
     "test_merging.py",
+    "test_off.py",
     "test_once.py",
+    "test_paste.py",
+    "test_plain_budget.py",
+    "test_prove.py",
     "test_pruning.py",
+    "test_recipes.py",
     "test_reports.py",
     "test_rounds_left.py",
+    "test_server_gunicorn.py",
     "test_services.py",
     "test_terminal_progress.py",
+    "test_timeouts.py",
     "test_updates_at_once.py",
+    "test_what_if_runs.py",
     "test_workflows.py",
     "test_xdist.py",
 }
@@ -74,6 +88,17 @@ def two_layouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs in this process measure two layouts of the five: for tests that count no pages."""
     monkeypatch.setattr(host.zygotes, "_SEEDS", range(1, 3))
     monkeypatch.setattr(what_if, "LAYOUTS", 2)
+
+
+@pytest.fixture
+def untraced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs in this process trace no round, unless one is marked `traced`.
+
+    It is for tests that read neither why nor bytes by module: tracing is half of their time.
+    """
+    if request.node.get_closest_marker("traced"):
+        return
+    monkeypatch.setattr(scenario.Scenario, "_traced", lambda _scenario, _body, record: record)
 
 
 @pytest.fixture(autouse=True)

@@ -29,7 +29,7 @@ def test_kept(cow_worker):
     assert cow_worker.get("/").text == "kept"
 """
 # Where the layout is another than the baseline's, what chance may do depends on how many there are.
-pytestmark = pytest.mark.five_layouts
+pytestmark = [pytest.mark.five_layouts, pytest.mark.usefixtures("untraced")]
 
 BURST = '    cow_worker.burst("GET", "/", times=20)\n'
 
@@ -548,6 +548,7 @@ def keeping(shop, pytester):
     return shop
 
 
+@pytest.mark.traced
 def test_one_object_kept_a_request_is_red(keeping):
     result = keeping(KEEPS="one")
     result.assert_outcomes(failed=1)
