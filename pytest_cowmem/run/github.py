@@ -52,6 +52,8 @@ def defused(text: str, environ: Mapping[str, str]) -> str:
 
 def defuse(report: pytest.TestReport, environ: Mapping[str, str]) -> None:
     """Have no line that pytest prints of a test be a command: its failure, and what it captured."""
+    if not active(environ):
+        return
     report.sections = [(name, defused(text, environ)) for name, text in report.sections]
     if isinstance(report.longrepr, str):
         report.longrepr = defused(report.longrepr, environ)

@@ -33,6 +33,7 @@ class Measuring:
         self._renames = Renames(self.session, self.collected)
         self.document = Document()
         self._warned_of: set[App] = set()
+        self._ours: set[str] = set()
 
     def zygote(self, item: pytest.Item, base: object) -> Zygote:
         """The cow_zygote of a test; `base` is what its cow_app fixture returned."""
@@ -129,8 +130,8 @@ class Measuring:
         report = yield
         put_on(report, item)
         shorten(report, item)
-        if github.active(os.environ) and _is_ours(item):
-            github.defuse(report, os.environ)
+        if _is_ours(item):
+            self._ours.add(report.nodeid)
         if report.when == "call" and not report.failed:  # as one with an xfail mark: it has no text
             self.session.causes.forget(id_of(item))
         return report
@@ -138,7 +139,11 @@ class Measuring:
     def pytest_runtest_logstart(self, nodeid: str, location: tuple[str, int | None, str]) -> None:
         self.outcomes.begin(nodeid, location)
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        # Not where it is made: the report of a subtest gets there later what it captured.
+        if report.nodeid in self._ours:
+            github.defuse(report, os.environ)
         self.outcomes.take(report)
 
     @pytest.hookimpl(optionalhook=True)

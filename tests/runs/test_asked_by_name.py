@@ -7,8 +7,6 @@ import pytest
 SHOP = """
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 @pytest.fixture
 def client(cow_worker):
     return cow_worker

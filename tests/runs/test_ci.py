@@ -17,8 +17,6 @@ def app(environ, start_response):
 TEST = """
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 @pytest.mark.parametrize("name", ["one", "two"])
 def test_kept(cow_worker, name):
     assert cow_worker.get("/" + name).text == "kept"

@@ -4,8 +4,6 @@ import subprocess
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 APP = """
 KEPT = []
 COSTS = {

@@ -318,8 +318,6 @@ def test_a_timeout_that_began_in_setup_ends_the_body_where_it_is(project):
         f"""{BUDGET}
 import signal, time
 
-pytestmark = pytest.mark.usefixtures("untraced")
-
 @pytest.fixture
 def due():
     signal.setitimer(signal.ITIMER_REAL, 0.5)  # pytest-timeout's own timer

@@ -58,8 +58,6 @@ def test_a_class_that_cannot_be_collected_keeps_its_entries(update, entries):
 
 DROP = """
 import pytest
-
-pytestmark = pytest.mark.usefixtures("untraced")
 @pytest.hookimpl({})
 def pytest_collection_modifyitems(items):
     items[:] = [item for item in items if item.name != "test_other"]

@@ -2,6 +2,8 @@
 
 from xml.etree import ElementTree
 
+import pytest
+
 TESTS = """
     import pytest
 
@@ -72,3 +74,21 @@ def check_properties(path):
 def test_a_junit_file_has_the_figures_under_xdist(project, pytester):
     project(TESTS, "--junitxml", "junit.xml", "-n", "1")
     check_properties(pytester.path / "junit.xml")
+
+
+@pytest.mark.skipif(not hasattr(pytest, "Subtests"), reason="came with pytest 9")
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["plain", "xdist"])
+def test_what_a_part_of_a_test_printed_is_no_command(project, monkeypatch, workers):
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    test = """
+        def test_it(cow_worker, subtests):
+            cow_worker.get("/")
+            with subtests.test("a part"):
+                print("::error::captured")
+                assert 0, "\\n::error::raised"
+    """
+    printed = project(test, *workers).stdout.str()
+    assert "\n: :error::captured\n" in printed
+    assert "\n::error::captured" not in printed
+    assert "::error::raised\n" in printed
+    assert "\n::error::raised" not in printed
