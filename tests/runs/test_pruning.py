@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 TWO = """
 def test_kept(cow_worker):
     cow_worker.get("/")
