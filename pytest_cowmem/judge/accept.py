@@ -24,7 +24,8 @@ def accept(
     """
     judged = [judged_by(baseline, record) for record in records]
     gone = [] if named or not run.complete or mode not in REMOVING else [*_stale(run, baseline)]
-    return update(baseline, mode, judged, gone)
+    new, changes = update(baseline, mode, judged, gone)
+    return _with_reference(new, run), changes
 
 
 def picked(run: Document, given: Sequence[str]) -> list[Record]:
@@ -61,6 +62,15 @@ def too_noisy(baseline: Baseline, records: Sequence[Record]) -> list[str]:
         for record in judged
         if any(judgment.verdict is Verdict.NOISY for judgment in record.judgments)
     ]
+
+
+def _with_reference(baseline: Baseline, run: Document) -> Baseline:
+    """The baseline with the reference's figures in profiles that have none."""
+    for key, figures in run.reference.items():
+        profile = baseline.profiles.get(key)
+        if profile is not None and not profile.reference:
+            baseline = baseline.with_profile(key, replace(profile, reference=figures))
+    return baseline
 
 
 def _stale(run: Document, baseline: Baseline) -> Iterator[tuple[str, str]]:

@@ -44,6 +44,8 @@ def one_document(parts: Named[Document]) -> Document:
         base=_only([run.base for run in runs], None),
         baseline=_same(parts, "baseline", [run.baseline for run in runs]),
         profiles=tuple(sorted({key for run in runs for key in run.profiles})),
+        # Forks of another zygote differ by a page or two, so the first part's stand for all.
+        reference={key: it for run in reversed(runs) for key, it in run.reference.items()},
         gated=tuple(sorted({metric for run in runs for metric in run.gated})),
         tests=sum(run.tests for run in runs),
         broken=_all(run.broken for run in runs),

@@ -31,7 +31,8 @@ class Document:
     tests that failed after they were measured. `head` is the commit that was measured, and `base`
     the one that changed the baseline last, where git knows them.
 
-    `baseline` is the baseline file's name, and `profiles` its keys before the run. `gated` names
+    `baseline` is the baseline file's name, and `profiles` its keys before the run. `reference` has
+    a fixed app's figures by profile, where the baseline has none and takes some. `gated` names
     the metrics that all tests are held to. `tests` counts the collected tests that measure, and
     `broken` names the files of which a part was not collected. `complete` says whether the run came
     to its own end. `stale` names entries without a test. `unmeasured` has tests that used the
@@ -54,6 +55,7 @@ class Document:
     base: Commit | None = None
     baseline: str = "cowmem-baseline.json"
     profiles: tuple[str, ...] = ()
+    reference: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     gated: tuple[str, ...] = ()
     tests: int = 0
     broken: tuple[str, ...] = ()

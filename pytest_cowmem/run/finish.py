@@ -1,7 +1,7 @@
 """The end of a measuring run: write the baseline, make the document. Runs in the pytest process."""
 
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,7 @@ from pytest_cowmem.host.git import head, last_change
 from pytest_cowmem.host.machine import profile_key, unverified
 from pytest_cowmem.judge.update import REMOVING, merged, update
 from pytest_cowmem.judge.what_if import advised
-from pytest_cowmem.model.baseline import Baseline
+from pytest_cowmem.model.baseline import Baseline, Profile
 from pytest_cowmem.model.document import Document, Failure
 from pytest_cowmem.model.errors import UsageError
 from pytest_cowmem.model.metrics import METRICS
@@ -57,6 +57,7 @@ def document(
         base=settings.base or (last_change(settings.baseline) if reported else None),
         baseline=settings.baseline.name,
         profiles=tuple(sorted(session.baseline.profiles)),
+        reference=_reference(session, records) if settings.reports else {},
         gated=tuple(sorted(defaults | set(settings.tolerances))),
         tests=len(collected.measured) + len(collected.plain),
         broken=tuple(dict.fromkeys(collected.broken)),
@@ -86,6 +87,14 @@ def is_complete(collected: Collected, outcomes: Outcomes) -> bool:
     if collected.usage_error or outcomes.crashed or collected.selected is None:
         return False
     return outcomes.ended.issuperset(collected.selected)
+
+
+def _reference(session: Session, records: Sequence[Record]) -> dict[str, Mapping[str, int]]:
+    """The reference's figures for whoever accepts the report, where their baseline lacks them."""
+    key = session.reference.profile
+    profile = session.baseline.profiles.get(key, Profile())
+    fit = any(record.profile == key and not record.plain for record in records)
+    return {key: session.reference.figures} if fit and not profile.reference else {}
 
 
 def _failures(collected: Collected, outcomes: Outcomes) -> Iterator[Failure]:

@@ -6,6 +6,9 @@ import pytest
 
 from pytest_cowmem.cli import main
 from pytest_cowmem.files.baseline import load
+from pytest_cowmem.model import document_text
+
+pytestmark = pytest.mark.usefixtures("untraced")
 
 APP = """
 import os
@@ -67,3 +70,14 @@ def test_a_report_of_ci_is_accepted_where_nothing_is_measured(shop, pytester, mo
     ]
     assert sorted(changed) == RED
     shop(pages=512).assert_outcomes(passed=2)
+
+
+def test_a_baseline_made_of_a_report_has_the_references_figures(shop, pytester):
+    shop("--cowmem-report", "run.json")
+    path = pytester.path / "cowmem-baseline.json"
+    path.write_text('{"format": 1, "profiles": {}}')
+    assert main(["accept", "run.json"]) == 0
+    (profile,) = load(path).profiles.values()
+    assert profile.reference.keys() == {"private", "gc_full", "master"}
+    shop("--cowmem-report", "next.json")
+    assert document_text.loads((pytester.path / "next.json").read_text()).reference == {}

@@ -50,6 +50,16 @@ def private(found):
     }
 
 
+def test_a_profile_without_the_references_figures_takes_those_of_the_run():
+    figures, other = {"private": 4 * MIB}, {"private": 5 * MIB}
+    run = replace(RUN, reference={PROFILE: figures, "unheard-of": figures})
+    written = accepted(run)[0]
+    assert written.profiles[PROFILE].reference == figures
+    assert "unheard-of" not in written.profiles
+    known = OLD.with_profile(PROFILE, replace(OLD.profiles[PROFILE], reference=other))
+    assert accepted(run, old=known)[0].profiles[PROFILE].reference == other
+
+
 def test_all_that_differs_is_written_and_what_is_stale_removed():
     new, changes = accepted()
     assert private(new) == {FEED: 8, CART: 8, OTHER: 5}

@@ -62,6 +62,7 @@ WHOLE = Document(
     base=Commit("1" * 40),
     baseline="memory.json",
     profiles=("linux-x",),
+    reference={"linux-x": {"private": 1}},
     gated=("private",),
     tests=1,
     broken=("b.py",),
