@@ -7,6 +7,7 @@ from typing import Any
 
 from pytest_cowmem.model.baseline import LAYOUTS, Baseline, Entry, Environment, Profile
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.formats import reader
 from pytest_cowmem.model.metrics import GROWTH
 from pytest_cowmem.model.typed import typed
 
@@ -45,16 +46,8 @@ def loads(text: str, name: str = "baseline") -> Baseline:
         raise UsageError(
             f"the baseline {name} is not JSON ({error}): restore it from git"
         ) from None
-    version = data.get("format") if isinstance(data, dict) else None
-    if type(version) is int and version > FORMAT:
-        raise UsageError(
-            f"the baseline {name} has format {version}, and this version reads up to {FORMAT}: "
-            "upgrade pytest-cowmem"
-        )
     try:
-        read = _READERS.get(version) if type(version) is int else None
-        if read is None:
-            raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        read = reader(_READERS, data, f"the baseline {name}")
         _refuse_others(data, "format", "profiles")
         profiles = {}
         for key, value in data["profiles"].items():

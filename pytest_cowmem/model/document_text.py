@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_cowmem.model.document import Document
 from pytest_cowmem.model.errors import UsageError
+from pytest_cowmem.model.formats import reader
 from pytest_cowmem.model.typed import shallow, typed
 
 FORMAT = 1
@@ -36,16 +37,8 @@ def loads(text: str, name: str = "report") -> Document:
         ) from None
     if isinstance(data, dict) and isinstance(data.get("profiles"), dict):
         raise UsageError(f"{name} is a baseline, and no report: give a file of --cowmem-report")
-    version = data.get("format") if isinstance(data, dict) else None
-    if type(version) is int and version > FORMAT:
-        raise UsageError(
-            f"the report {name} has format {version}, and this version reads up to {FORMAT}: "
-            "upgrade pytest-cowmem"
-        )
     try:
-        read = _READERS.get(version) if type(version) is int else None
-        if read is None:
-            raise ValueError(f'"format" is {version!r}, not {FORMAT}')
+        read = reader(_READERS, data, f"the report {name}")
         return read({key: value for key, value in data.items() if key != "format"})
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         raise UsageError(
