@@ -90,9 +90,16 @@ class Gate:
 
     def in_doubt(self, measurement: Measurement) -> bool:
         """Whether one more layout could change what is red."""
+        return bool(self._in_doubt(measurement))
+
+    def rounds_differ(self, measurement: Measurement) -> bool:
+        """Whether rounds of what further layouts decide differ by more than is tolerated."""
+        return any(one.spread > one.tolerated for one in self._in_doubt(measurement))
+
+    def _in_doubt(self, measurement: Measurement) -> list[Held]:
         figures = measurement.figures
         held = [self._held(METRICS[name], figures[name]) for name in measurement.layouts]
-        return any(one.in_doubt(ratchet=self.ratchet) for one in held)
+        return [one for one in held if one.in_doubt(ratchet=self.ratchet)]
 
     @cached_property
     def _accepted(self) -> Mapping[str, Figure]:

@@ -13,7 +13,8 @@ class Held(NamedTuple):
     """What a metric is held to: a limit, a baseline's amount, or both, in the metric's unit.
 
     `measured` is held to `limit`, and `compared` to `baseline`. `tolerated` is the tolerance around
-    that. `allowed` is the same, or what chance may make of the difference where it is more.
+    that. `allowed` is the same, or what chance may make of the difference where it is more, and
+    `apart` what it may make of two rounds.
     `layouts` counts those that were measured. `own_layout` says that they are the baseline's.
     """
 
@@ -26,6 +27,7 @@ class Held(NamedTuple):
     gated: bool
     tolerated: int
     allowed: int
+    apart: int
     layouts: int
     own_layout: bool
 
@@ -46,14 +48,13 @@ class Held(NamedTuple):
         """
         measured = compared = figure.amount if figure else None
         baseline = accepted.amount if accepted else None
-        chance = 0.0
+        chance = of_rounds = 0.0
         if figure and accepted:
             if figure.layouts and metric.of_pages:
                 if own_layout:
                     compared, baseline = figure.first, accepted.first
                 else:
-                    sides = [(it.deviation, it.layouts) for it in (figure, accepted)]
-                    chance = noise(*sides)
+                    chance, of_rounds = _chance(figure, accepted)
             if figure.beside:
                 compared = min(figure.amount, _as_then(figure.beside, accepted))
         around = (measured or 0) if baseline is None else baseline
@@ -68,6 +69,7 @@ class Held(NamedTuple):
             tolerance is not None,
             tolerated,
             max(tolerated, round(chance)),
+            max(tolerated, round(of_rounds)),
             figure.layouts if figure else 0,
             own_layout,
         )
@@ -77,7 +79,7 @@ class Held(NamedTuple):
         if self.measured is None or self.compared is None:  # though budget or baseline have it
             return Verdict.MISSING
         # Work of others only adds to a time: its least says enough.
-        noisy = self.gated and self.spread > self.allowed and not self.metric.least
+        noisy = self.gated and self.spread > self.apart and not self.metric.least
         if self.limit is not None and self._beyond(self.spread if noisy else 0) > 0:
             return Verdict.OVER
         if noisy and not self._contains(self.measured + self.spread):
@@ -123,6 +125,20 @@ class Held(NamedTuple):
             difference = abs(difference)
         sure = self.layouts > 1 and difference > self.tolerated + self.allowed
         return difference > self.tolerated and not sure
+
+
+def _chance(figure: Figure, accepted: Figure) -> tuple[float, float]:
+    """What chance may make of the difference of two means over layouts, and of two rounds.
+
+    A baseline's layouts have one round each, so their deviation is that of rounds too. Where rounds
+    of this run differ by no more than that, they say how sure one of another layout is.
+    """
+    before = accepted.deviation, accepted.layouts
+    of_rounds = noise((0, 1), before)
+    deviation = figure.deviation
+    if figure.spread <= of_rounds:
+        deviation = max(deviation, figure.spread)
+    return noise((deviation, figure.layouts), before), of_rounds
 
 
 def _as_then(beside: tuple[int, int], accepted: Figure) -> int:

@@ -72,7 +72,7 @@ class Scenario:
             self._sample(body, self.master, full, aging=left == 1) for left in range(rounds, 0, -1)
         ]
         measurement = self._summary(samples)
-        if undecided(self.gate.judge(measurement)):
+        if undecided(self.gate.judge(measurement)) or self.gate.rounds_differ(measurement):
             samples += [
                 self._sample(body, self.master, self.master.full_collection())
                 for _ in range((_MORE_ROUNDS - 1) * rounds)

@@ -95,7 +95,8 @@ def test_a_test_that_is_run_again_has_one_row_and_a_word(project, pytester, work
     data = json.loads((pytester.path / "cowmem-baseline.json").read_text())
     (profile,) = data["profiles"].values()
     (entry,) = profile["tests"].values()
-    assert entry["private"]["mean"] < 400 * 1024
+    private = entry["private"]  # the mean of two layouts, which may be the same
+    assert (private["mean"] if isinstance(private, dict) else private) < 400 * 1024
 
 
 def test_an_attempt_that_measured_does_not_speak_for_a_later_one_that_failed(project, pytester):

@@ -114,6 +114,44 @@ def test_the_means_of_five_and_five_layouts_are_held_to_chance_or_to_a_larger_to
     assert verdict_of(around(101 * MIB + 1), accepted=accepted) is Verdict.REGRESSED
 
 
+# A worker that leaves much garbage has an arena of pymalloc's more in some rounds, and in some
+# layouts: 252 pages of 20 MiB on CPython 3.15.
+ARENA = 252 * 4 * KIB
+BASE = 20 * MIB
+
+
+@pytest.mark.parametrize(
+    ("deviation", "spread", "more", "verdict"),
+    [
+        # Rounds as far apart as the baseline's layouts: two rounds may be so by 3.5 * 410 KiB *
+        # sqrt(1 + 1/5) = 1,572 KiB, and means by 3.5 * 769 KiB * sqrt(2/5) = 1,703 KiB.
+        (410 * KIB, ARENA, 1005 * KIB, Verdict.OK),
+        (410 * KIB, ARENA, 1703 * KIB, Verdict.OK),
+        (410 * KIB, ARENA, 1704 * KIB, Verdict.REGRESSED),
+        # Rounds that agree are surer: 3.5 * 290 KiB * sqrt(2/5) = 642 KiB.
+        (410 * KIB, 0, 641 * KIB, Verdict.OK),
+        (410 * KIB, 0, 643 * KIB, Verdict.REGRESSED),
+        # Rounds that are farther apart than any layouts were.
+        (200 * KIB, ARENA, 0, Verdict.NOISY),
+        (200 * KIB, ARENA, 1005 * KIB, Verdict.NOISY),
+    ],
+)
+def test_rounds_are_noise_where_they_differ_by_more_than_the_baselines_layouts(
+    deviation, spread, more, verdict
+):
+    five = replace(in_layouts(*[BASE + more] * 5), spread={"private": spread})
+    assert verdict_of(five, accepted=elsewhere(BASE, deviation)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("spread", "more", "differ"),
+    [(SLACK * 5, 3 * SLACK, True), (0, 6 * SLACK, False), (SLACK * 5, 0, False)],
+)
+def test_more_rounds_are_asked_for_where_other_layouts_are_to_decide(spread, more, differ):
+    one = replace(in_layouts(20 * SLACK + more), spread={"private": spread})
+    assert gate(accepted=elsewhere(20 * SLACK)).rounds_differ(one) is differ
+
+
 def test_in_the_baselines_own_layout_the_first_ones_are_compared_exactly():
     accepted = replace(
         entry(private=2 * MIB), first={"private": MIB}, deviation={"private": 400 * KIB}
