@@ -75,9 +75,17 @@ def test_ten_megabytes_down(client):
 
 
 def test_an_upload_that_is_read_in_pieces_costs_no_more_than_the_pieces(shop, measure):
-    sample = measure(shop, lambda client: client.post("/count", content=b"x" * TEN_MB))
-    assert sample.values["private"] < 4 * 2**20
-    assert sample.values["peak"] < 4 * 2**20
+    """The first request itself takes 2 to 3.5 MiB, so two sizes are compared.
+
+    Django's ASGI handler writes pieces in threads, one or two of them: 0.6 MiB apart.
+    """
+
+    def upload(size):
+        return measure(shop, lambda client: client.post("/count", content=b"x" * size)).values
+
+    half, whole = upload(TEN_MB // 2), upload(TEN_MB)
+    assert whole["private"] - half["private"] < 2 * 2**20
+    assert whole["peak"] - half["peak"] < 2 * 2**20
 
 
 def test_head_has_no_body(client):
