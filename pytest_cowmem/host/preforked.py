@@ -80,7 +80,7 @@ class Preforked(Protocol):
     facts: Facts
     size: int
     mapped: int
-    table: "memoryview[int]"
+    table: "memoryview[float]"
     gc_scale: float
     own: tuple[str, ...]
 

@@ -27,7 +27,7 @@ from pytest_cowmem.zygote.forks import fork_into, in_throwaway_fork, wait
 class Fork:
     """The fork's own end of a round, until its result is sent. Runs in the fork."""
 
-    def __init__(self, sock: socket.socket, table: "memoryview[int]") -> None:
+    def __init__(self, sock: socket.socket, table: "memoryview[float]") -> None:
         self._socket, self._table = sock, table
         self.begun = self.ended = False
 
@@ -81,7 +81,7 @@ class PytestProcess:
     def __init__(self, life: Callable[[Fork], None]) -> None:
         self._life = life
         self.pid = os.getpid()
-        self.table = memoryview(mmap.mmap(-1, pauses.TABLE_BYTES)).cast("q")
+        self.table = pauses.table_in(mmap.mmap(-1, pauses.TABLE_BYTES))
         pauses.clear(self.table)
         self.facts = Facts(
             gc_speed=_gc_speed(),

@@ -15,7 +15,7 @@ from pytest_cowmem.zygote import pauses
 T = TypeVar("T")
 
 
-def read(worker: int, twin: int, table: Sequence[int], *, at_ready: bool = False) -> Reading:
+def read(worker: int, twin: int, table: Sequence[float], *, at_ready: bool = False) -> Reading:
     """All that is read of a worker, by the process numbers of worker and twin.
 
     `table` is where the worker's collections are counted. `at_ready` lets the highest resident size
@@ -47,18 +47,22 @@ def _sizes(worker: int, at_ready: bool) -> tuple[int, int]:
     return procfs.resident(worker)
 
 
-def _generations(table: Sequence[int]) -> list[Generation]:
+def _generations(table: Sequence[float]) -> list[Generation]:
     """The rows of the table that zygote/pauses.py fills."""
     width = len(pauses.COLUMNS)
     generations = []
     for number in range(pauses.GENERATIONS):
         row = table[number * width : (number + 1) * width]
         count, cpu, longest, _, faults = row
-        generations.append(Generation(count, cpu, longest, faults * procfs.PAGE))
+        generations.append(
+            Generation(
+                int(count), _nanoseconds(cpu), _nanoseconds(longest), int(faults) * procfs.PAGE
+            )
+        )
     return generations
 
 
-def pauses_since(ready: Reading, worker: int, table: Sequence[int], scale: float) -> Pauses:
+def pauses_since(ready: Reading, worker: int, table: Sequence[float], scale: float) -> Pauses:
     """The collections of a worker since it was ready.
 
     `scale` turns this machine's times into the reference machine's.
@@ -67,16 +71,21 @@ def pauses_since(ready: Reading, worker: int, table: Sequence[int], scale: float
     def scaled(cpu: int) -> int:
         return round(cpu * scale)
 
-    width, count = len(pauses.EVENT_COLUMNS), table[pauses.EVENTS]
+    width, count = len(pauses.EVENT_COLUMNS), int(table[pauses.EVENTS])
     kept = min(count, pauses.MOST)
     events = []
     for number in range(kept):
         first = pauses.EVENTS + 1 + number * width
-        at, generation, cpu = table[first : first + width]
+        end, generation, cpu = table[first : first + width]
+        at = _nanoseconds(end)
         if at > ready.cpu:
-            events.append((scaled(at - ready.cpu), generation, scaled(cpu)))
+            events.append((scaled(at - ready.cpu), int(generation), scaled(_nanoseconds(cpu))))
     whole = scaled(procfs.cpu_time(worker) - ready.cpu)
     return Pauses(tuple(events), whole, count - kept)
+
+
+def _nanoseconds(seconds: float) -> int:
+    return round(seconds * 1e9)
 
 
 def given(read: Callable[[], T]) -> T | None:

@@ -65,7 +65,7 @@ class Zygote:
         fd = os.memfd_create("pytest-cowmem")
         os.ftruncate(fd, pauses.TABLE_BYTES)
         self._shared = mmap.mmap(fd, pauses.TABLE_BYTES)
-        self.table = memoryview(self._shared).cast("q")
+        self.table = pauses.table_in(self._shared)
         pauses.clear(self.table)
         self._control, far = socket.socketpair()
         self._control.settimeout(timeout)

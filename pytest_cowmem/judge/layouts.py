@@ -13,6 +13,11 @@ _ERRORS = 3.5
 # Bytes of standard deviation over layouts: what six apps had in the middle. A lower one over five
 # layouts is luck (docs/explanation/accuracy.md, "False alarms").
 _LEAST = 44 * 1024
+# Bytes of an arena of pymalloc since CPython 3.10 (Include/internal/pycore_obmalloc.h). Garbage
+# holds one more or less, and how many of five layouts do is luck. One of five that does makes a
+# deviation of 0.44 arenas, so from a quarter on a lower one than an arena is not believed.
+_ARENA = 1 << 20
+_LEAST_OF_ARENAS = _ARENA / 4
 
 
 def noise(*sides: tuple[float, int]) -> float:
@@ -22,5 +27,6 @@ def noise(*sides: tuple[float, int]) -> float:
     """
     squares = sum((layouts - 1) * deviation**2 for deviation, layouts in sides)
     freedom = sum(layouts - 1 for _, layouts in sides)
-    variance = max(squares / max(freedom, 1), _LEAST**2)
+    arenas = any(deviation >= _LEAST_OF_ARENAS for deviation, _ in sides)
+    variance = max(squares / max(freedom, 1), (_ARENA if arenas else _LEAST) ** 2)
     return _ERRORS * math.sqrt(variance * sum(1 / layouts for _, layouts in sides))

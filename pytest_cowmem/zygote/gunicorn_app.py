@@ -42,7 +42,7 @@ class Master(WSGIApplication):  # type: ignore[misc]  # gunicorn has no types
         self._config = preloading.config
         self._once_more = once_more
         self._collects = True
-        self._table: "memoryview[int]" = pauses.shared_table(preloading.table_fd)
+        self._table: "memoryview[float]" = pauses.shared_table(preloading.table_fd)
         super().__init__()
 
     def load_config(self) -> None:

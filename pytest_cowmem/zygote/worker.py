@@ -33,7 +33,7 @@ class Preloaded:
         self.after_fork: str | None = config["after_fork"]
         self.gc: str = config["gc"]
         self.collects = True
-        self.table: "memoryview[int]" = memoryview(b"")
+        self.table: "memoryview[float]" = memoryview(b"")
 
 
 def work(sock: socket.socket, preloaded: Preloaded) -> None:
