@@ -54,7 +54,7 @@ class Held(NamedTuple):
                 if own_layout:
                     compared, baseline = figure.first, accepted.first
                 else:
-                    chance, of_rounds = _chance(figure, accepted)
+                    chance, of_rounds = _chance(figure, accepted, arenas=not metric.copies)
             if figure.beside:
                 compared = min(figure.amount, _as_then(figure.beside, accepted))
         around = (measured or 0) if baseline is None else baseline
@@ -127,18 +127,18 @@ class Held(NamedTuple):
         return difference > self.tolerated and not sure
 
 
-def _chance(figure: Figure, accepted: Figure) -> tuple[float, float]:
+def _chance(figure: Figure, accepted: Figure, *, arenas: bool) -> tuple[float, float]:
     """What chance may make of the difference of two means over layouts, and of two rounds.
 
     A baseline's layouts have one round each, so their deviation is that of rounds too. Where rounds
     of this run differ by no more than that, they say how sure one of another layout is.
     """
     before = accepted.deviation, accepted.layouts
-    of_rounds = noise((0, 1), before)
+    of_rounds = noise((0, 1), before, arenas=arenas)
     deviation = figure.deviation
     if figure.spread <= of_rounds:
         deviation = max(deviation, figure.spread)
-    return noise((deviation, figure.layouts), before), of_rounds
+    return noise((deviation, figure.layouts), before, arenas=arenas), of_rounds
 
 
 def _as_then(beside: tuple[int, int], accepted: Figure) -> int:

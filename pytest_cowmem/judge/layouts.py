@@ -20,13 +20,14 @@ _ARENA = 1 << 20
 _LEAST_OF_ARENAS = _ARENA / 4
 
 
-def noise(*sides: tuple[float, int]) -> float:
+def noise(*sides: tuple[float, int], arenas: bool = True) -> float:
     """What chance may make of the difference of two means.
 
-    `sides` has the standard deviation of each, and the number of layouts it is over.
+    `sides` has the standard deviation of each, and the number of layouts it is over. `arenas` says
+    that the figures count arenas of the worker's own.
     """
     squares = sum((layouts - 1) * deviation**2 for deviation, layouts in sides)
     freedom = sum(layouts - 1 for _, layouts in sides)
-    arenas = any(deviation >= _LEAST_OF_ARENAS for deviation, _ in sides)
-    variance = max(squares / max(freedom, 1), (_ARENA if arenas else _LEAST) ** 2)
+    by_arenas = arenas and any(deviation >= _LEAST_OF_ARENAS for deviation, _ in sides)
+    variance = max(squares / max(freedom, 1), (_ARENA if by_arenas else _LEAST) ** 2)
     return _ERRORS * math.sqrt(variance * sum(1 / layouts for _, layouts in sides))

@@ -119,7 +119,7 @@ def _differs(old: Entry, new: Entry, name: str) -> bool:
     if new.layout == old.layout and abs(first[1] - first[0]) > _SOME_PAGES:
         return True
     sides = [(entry.deviation.get(name, 0), entry.layouts) for entry in (old, new)]
-    return abs(after - before) > noise(*sides)
+    return abs(after - before) > noise(*sides, arenas=not METRICS[name].copies)
 
 
 def _replaced(old: Entry, new: Entry, names: Collection[str]) -> Entry:

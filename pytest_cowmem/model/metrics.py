@@ -65,7 +65,8 @@ class Metric:
     `read` takes it from an observation, and gives None where there is nothing to read. `missing`
     then says why. `needs` is the file of /proc that it takes, where a kernel may be built without
     it. `tolerance` is set for the metrics that are held to the baseline by default. `of_pages` says
-    that it counts pages, and so varies with the layout. `beside` names the metric that a time is
+    that it counts pages, and so varies with the layout. `copies` says that it counts copied pages
+    alone, and so no arena of the worker's own. `beside` names the metric that a time is
     compared with as well, where a slow machine makes both longer. `headline` is set for those that
     a failure always shows. `floor` says that more is better: a budget is the least that will do.
     `once` says that one round of a layout is read for it.
@@ -78,6 +79,7 @@ class Metric:
     needs: str = ""
     tolerance: Tolerance | None = None
     of_pages: bool = False
+    copies: bool = False
     beside: str = ""
     headline: bool = False
     floor: bool = False
@@ -144,7 +146,14 @@ _TABLE = (
         of_pages=True,
         headline=True,
     ),
-    Metric("copied", "bytes", lambda seen: seen.cost.copied, needs="pagemap", of_pages=True),
+    Metric(
+        "copied",
+        "bytes",
+        lambda seen: seen.cost.copied,
+        needs="pagemap",
+        of_pages=True,
+        copies=True,
+    ),
     Metric("fresh", "bytes", lambda seen: seen.cost.fresh, needs="pagemap", of_pages=True),
     Metric(
         CHILDREN,
@@ -195,10 +204,16 @@ _TABLE = (
         lambda seen: seen.full and seen.full[0],
         tolerance=OF_PRIVATE,
         of_pages=True,
+        copies=True,
     ),
     Metric("gc_full_pause", "ns", lambda seen: seen.full and round(seen.full[1] * seen.gc_scale)),
     Metric(
-        "gc_copied", "bytes", _of_generations(sum, "copied"), missing=_NO_RECORDER, of_pages=True
+        "gc_copied",
+        "bytes",
+        _of_generations(sum, "copied"),
+        missing=_NO_RECORDER,
+        of_pages=True,
+        copies=True,
     ),
     Metric(MASTER, "bytes", lambda seen: seen.master, tolerance=Tolerance(0.02, 2**20)),
     Metric(MAPPED, "bytes", lambda seen: seen.mapped),

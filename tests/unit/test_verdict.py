@@ -147,6 +147,15 @@ def test_rounds_are_noise_where_they_differ_by_more_than_the_baselines_layouts(
     assert verdict_of(five, accepted=elsewhere(BASE, deviation)) is verdict
 
 
+def test_what_copies_alone_is_held_to_its_own_deviation_however_large():
+    # 3.5 * 205 KiB * sqrt(2/5) = 454 KiB
+    accepted = replace(elsewhere(BASE), metrics={"gc_full": BASE}, deviation={"gc_full": 290 * KIB})
+    five = in_layouts(*[BASE + 453 * KIB] * 5, metric="gc_full")
+    assert of_first(five, accepted) is Verdict.OK
+    five = in_layouts(*[BASE + 455 * KIB] * 5, metric="gc_full")
+    assert of_first(five, accepted) is Verdict.REGRESSED
+
+
 @pytest.mark.parametrize(
     ("spread", "more", "differ"),
     [(SLACK * 5, 3 * SLACK, True), (0, 6 * SLACK, False), (SLACK * 5, 0, False)],
